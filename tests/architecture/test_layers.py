@@ -15,7 +15,7 @@ ROWS = (
     ("counts", "http2", "iana", "lazy_names", "oids", "roles"),
     ("faults",),
     ("errors",),
-    ("audit_chain",),
+    ("addresses", "audit_chain"),
     ("trust",),
     ("tls", "tokens"),
     ("describe", "ca", "fetch", "servers", "ticket_keys", "workers"),

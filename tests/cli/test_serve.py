@@ -10,9 +10,9 @@ import pytest
 
 import identities
 from bothways import PeerAlert, Truncated
+from bothways.addresses import TCPAddress
 from bothways.cli.serve import idle_limit
 from bothways.net import Channel, connect, wrap
-from bothways.servers.addresses import TCPAddress
 from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from bothways import ClientConfig, ConfigError, ServerConfig
+from bothways.addresses import TCPAddress, UnixAddress
 from bothways.aio import Server, start_server
 from bothways.gateway import tunnel as module
 from bothways.gateway.tunnel import Tunnel, TunnelSettings
-from bothways.servers.addresses import TCPAddress, UnixAddress
 from bothways.starttls import PROTOCOLS
 from bothways.testing import Identity
 from bothways.trust.revocation import Revocation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bothways.servers.addresses import TCPAddress
+from bothways.addresses import TCPAddress
 from bothways.servers.listening import allow_descriptors, tcp_sockets, unix_socket
 
 pytestmark = pytest.mark.network

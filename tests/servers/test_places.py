@@ -7,7 +7,7 @@ import random
 import pytest
 
 from bothways.servers import places as rules
-from bothways.servers.places import Place, Places, is_loopback, progress, source_of
+from bothways.servers.places import Place, Places, progress, source_of, source_of_peer
 
 NOW = 1000.0
 
@@ -43,12 +43,11 @@ def test_an_address_is_counted_whole_in_ipv4_and_by_its_64_in_ipv6(host: str, so
     assert source_of(host) == source
 
 
-@pytest.mark.parametrize(
-    ("source", "is_here"),
-    [("127.0.0.1", True), ("127.8.9.10", True), ("::1", True), ("128.0.0.1", False), ("::/64", False)],
-)
-def test_loopback_addresses_are_recognized(source: str, is_here: bool) -> None:
-    assert is_loopback(source) is is_here
+def test_each_client_of_a_unix_socket_is_a_source_of_its_own() -> None:
+    one, other = object(), object()
+    assert source_of_peer(("2001:db8::1", 443, 0, 0), one) == source_of_peer(("2001:db8::2", 80, 0, 0), other)
+    for name in ("", None, "/run/client"):
+        assert source_of_peer(name, one) == source_of_peer(name, one) != source_of_peer(name, other)
 
 
 def test_a_place_is_free_until_all_are_taken() -> None:

@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from bothways.addresses import host_and_address
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.watch import Watch
 from bothways.errors import TLSError, logged
-from bothways.servers.addresses import TCPAddress
-from bothways.servers.places import Place, Places, source_of
+from bothways.servers.places import Place, Places, source_of_peer
 from bothways.servers.resets import end_by_reset
 from bothways.tls.connection import Connection
 from bothways.tls.events import Request
@@ -113,9 +113,7 @@ class AdmittedProtocol(TLSProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the handshake."""
         super().connection_made(transport)
-        name = self.address_of(transport)
-        # a client of a Unix socket has no address, so it gets a key of its own
-        self.place.source = source_of(name[0]) if isinstance(name, tuple) else f"#{id(self)}"
+        self.place.source = source_of_peer(self.address_of(transport), self)
         self.place.since = asyncio.get_running_loop().time()
         self._admission.arrived(self)
 
@@ -171,11 +169,6 @@ class AdmittedProtocol(TLSProtocol):
 
 
 def _log_refusal(error: Exception, address: object) -> None:
-    logger.info("handshake with %s failed: %s", _spelled(address), logged(error), extra={"failure": error})
-
-
-def _spelled(address: object) -> object:
-    """Return an address of TCP as host and port; that of a Unix socket as it is."""
-    if not isinstance(address, tuple):
-        return address
-    return str(TCPAddress(*address[:2]))
+    logger.info(
+        "handshake with %s failed: %s", host_and_address(address)[1], logged(error), extra={"failure": error}
+    )

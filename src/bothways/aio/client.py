@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
 
+from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.link import Link
 from bothways.aio.opening import StartTLSOpening
@@ -17,7 +18,6 @@ from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
 from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.cli.clients.client_side import (
     OFFERED_ALPN,
     SPOKEN,
@@ -49,7 +50,6 @@ from bothways.iana import CipherSuite, NamedGroup
 from bothways.net.channel import Channel
 from bothways.net.connecting import connect
 from bothways.roles import Progress
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.tls.handshake.settings import PREFERRED_GROUPS, SUITES

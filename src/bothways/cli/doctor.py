@@ -14,6 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from bothways.addresses import TCPAddress
 from bothways.cli.clients.client_side import OFFERED_ALPN, name_option
 from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.anchors import load_anchors, profile_option, profile_words
@@ -28,7 +29,6 @@ from bothways.doctor.dial import Target
 from bothways.doctor.examination import CONNECTION_LIMIT, FULL_PLAN, examine, examine_files
 from bothways.doctor.page import SIGNS, as_page
 from bothways.doctor.report import Report, ReportRow, as_json, summary
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import TrustStore

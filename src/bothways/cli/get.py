@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.cli.clients.client_side import (
     SPOKEN,
     TIMEOUT,
@@ -29,7 +30,6 @@ from bothways.cli.output.terminal import DONE, refuse
 from bothways.errors import ConfigError
 from bothways.http.code import LIBRARIES, RequestAsCode, code
 from bothways.http.location import Location, parse
-from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust import files
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import Seconds
@@ -26,7 +27,6 @@ from bothways.cli.servers.revocation_news import ServerNews, sharing
 from bothways.cli.servers.run_log import logging_to
 from bothways.cli.servers.workers import Reloadable, workers_option
 from bothways.errors import ConfigError
-from bothways.servers.addresses import TCPAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG, allow_descriptors, tcp_socket
 from bothways.servers.shortage import report_shortages
 from bothways.workers.supervisor import Supervisor

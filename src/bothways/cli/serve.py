@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.cli.options.addresses import ADDRESS, DIALLED
 from bothways.cli.options.anchors import Clients
 from bothways.cli.options.ech import ech_key_option
@@ -35,7 +36,6 @@ from bothways.cli.servers.workers import (
     serve_in_workers,
     workers_option,
 )
-from bothways.servers.addresses import TCPAddress
 from bothways.servers.event_loops import loop_factory
 from bothways.servers.listening import allow_descriptors
 from bothways.starttls import Accepted

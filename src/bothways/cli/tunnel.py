@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import click
 
+from bothways.addresses import Address as Endpoint
+from bothways.addresses import TCPAddress, UnixAddress, is_loopback, parsed_address, unix_address
 from bothways.cli.clients.client_side import (
     OFFERED_ALPN,
     ClientOptions,
@@ -24,8 +26,6 @@ from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.gateway.tunnel import Tunnel, TunnelSettings
-from bothways.servers.addresses import Address as Endpoint
-from bothways.servers.addresses import TCPAddress, UnixAddress, is_loopback, parsed_address, unix_address
 from bothways.servers.report_limits import ReportLimits
 from bothways.servers.shortage import report_shortages
 from bothways.starttls import Protocol

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from bothways.addresses import TCPAddress
 from bothways.doctor.probes import ProbeOffer, offer_record
 from bothways.doctor.replies import CLOSED, LIMIT, HelloReply, ReplyReader
 from bothways.errors import StartTLSFailed
 from bothways.net.connecting import connected_socket
 from bothways.net.starttls import request_tls
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol, StartTLS
 from bothways.trust.path.name_matching import ServerName
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from bothways.addresses import TCPAddress
 from bothways.diagnosis import Probed
 from bothways.doctor.dial import ConnectionsUsedUp, Dialer
 from bothways.doctor.probes import (
@@ -26,7 +27,6 @@ from bothways.errors import StartTLSFailed
 from bothways.iana import Alert, CipherSuite, ProtocolVersion, group_names
 from bothways.iana import name as alert_name
 from bothways.iana import names as all_spelled
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import PROTOCOLS
 
 TLS13, TLS12 = ProtocolVersion.TLSv1_3, ProtocolVersion.TLSv1_2

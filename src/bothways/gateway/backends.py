@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bothways.addresses import Address, TCPAddress
 from bothways.aio.client import create_connection
 from bothways.aio.opening import StartTLSOpening
 from bothways.diagnosis.causes import Cause
@@ -16,7 +17,6 @@ from bothways.gateway.endings import Code, Ending, Why
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.routes import Route, svid_problem
-from bothways.servers.addresses import Address, TCPAddress
 from bothways.starttls import Accepted, greeting_of
 
 Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from bothways.addresses import host_and_address
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
 from bothways.aio.transport import TLSTransport
@@ -20,11 +21,12 @@ from bothways.gateway import backends
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.endings import Code, Ending, ending_of, ending_of_client, is_verdict
 from bothways.gateway.log import ConnectionEntry, RequestEntry
+from bothways.gateway.newly_listed import Leaf
 from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
-from bothways.servers.addresses import ListenerAddress, host_and_address
+from bothways.servers.addresses import ListenerAddress
 from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import EvidenceWanted, Peer
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from bothways.gateway.server import Gateway
 
 T = TypeVar("T")
-
-Leaf = tuple[bytes, bytes]  # the issuer of a certificate in normal form, and its serial number
 
 
 class ClientProtocol(AdmittedProtocol):

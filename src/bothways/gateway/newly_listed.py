@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bothways.gateway.client import Leaf
 from bothways.gateway.routes import Routes
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import Evidence
+
+Leaf = tuple[bytes, bytes]  # the issuer of a certificate in normal form, and its serial number
 
 
 def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[Leaf]:

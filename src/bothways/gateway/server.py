@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+from bothways.addresses import UNIX_CLIENT, TCPAddress, UnixAddress, is_loopback
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.aio.turns import turns_of
@@ -34,7 +35,7 @@ from bothways.gateway.observe.snapshot import identity_text, live_row, publish
 from bothways.gateway.processes.listening import bound_address, change_modes, open_listener
 from bothways.gateway.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
-from bothways.servers.addresses import UNIX_CLIENT, ListenerAddress, TCPAddress, UnixAddress, is_loopback
+from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.places import Places
 from bothways.servers.shortage import report_shortages

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from bothways.addresses import Address, UnixAddress
 from bothways.aio.client import create_connection
 from bothways.errors import ConfigError, TimedOut, TLSError
 from bothways.gateway.backends import connected_socket
@@ -20,7 +21,6 @@ from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.processes.listening import bound_address, open_listener
 from bothways.gateway.relay import PlainEnd, Relay
-from bothways.servers.addresses import Address, UnixAddress
 from bothways.servers.listening import remove_socket_file
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig

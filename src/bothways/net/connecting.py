@@ -7,11 +7,11 @@ import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from bothways.addresses import TCPAddress
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.net.carrier import deadline_in, left
 from bothways.net.channel import Channel, established
 from bothways.net.starttls import request_tls
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.driver import Answers

@@ -1,39 +1,10 @@
-"""Addresses at which servers listen and which clients have: hosts with ports, and Unix sockets."""
+"""Addresses at which servers listen: also sockets that a service manager has opened."""
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from bothways.errors import ConfigError
-from bothways.faults import shown
-
-UNIX = "unix:"
-UNIX_CLIENT = "unix"  # what a client of a Unix socket is called: it has no address
-_PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
-_PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
-
-
-class TCPAddress(NamedTuple):
-    """A host, which is a name or an IP address, and a port; written [HOST]:PORT where the host is of IPv6."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    """The path of a Unix socket."""
-
-    path: str
-
-    def __str__(self) -> str:
-        return UNIX + self.path
+from bothways.addresses import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,55 +17,4 @@ class PassedAddress:
         return f"systemd:{self.name}"
 
 
-Address = TCPAddress | UnixAddress
-ListenerAddress = TCPAddress | UnixAddress | PassedAddress
-
-
-def parsed_address(text: str) -> Address:
-    """Read HOST:PORT, [IPv6]:PORT or unix:PATH. Raises ConfigError."""
-    if text.startswith(UNIX):
-        return unix_address(text.removeprefix(UNIX))
-    if "://" in text:
-        raise ConfigError(
-            f"{shown(text)} is a URL; expected HOST:PORT or {UNIX}PATH, without scheme and path"
-        )
-    host, colon, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    if ":" in host and not bracketed:
-        raise ConfigError(f"{shown(text)}: an IPv6 address stands in brackets, such as [::1]:8443")
-    host = host[1:-1] if bracketed else host
-    if not colon or not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
-        raise ConfigError(f"expected HOST:PORT with a port of 1 to 65535, or {UNIX}PATH, not {shown(text)}")
-    return TCPAddress(checked_host(host), int(port))
-
-
-def checked_host(host: str) -> str:
-    """Return a host that the system can be asked about. Raises ConfigError."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        raise ConfigError(f"{shown(host)} is neither the name of a host nor an IP address") from None
-    return host
-
-
-def unix_address(path: str) -> UnixAddress:
-    """Return the address of a Unix socket. Raises ConfigError."""
-    if not path or "\0" in path or len(path.encode()) > _PATH_LIMIT:
-        raise ConfigError(f"a Unix socket has a path of 1 to {_PATH_LIMIT} bytes")
-    return UnixAddress(path)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by itself or as localhost."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def host_and_address(name: object) -> tuple[str, str]:
-    """Return the host of an address, and the address in text; for a Unix socket both are the same."""
-    if not isinstance(name, tuple):
-        return UNIX_CLIENT, UNIX_CLIENT
-    host, port = name[:2]
-    return host, str(TCPAddress(host, port))
+ListenerAddress = Address | PassedAddress

@@ -9,7 +9,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from bothways.servers.addresses import ListenerAddress, TCPAddress
+from bothways.addresses import TCPAddress
+from bothways.servers.addresses import ListenerAddress
 
 ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
 BACKLOG = 4096  # connections that the system has accepted and we have not, where it allows so many

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from bothways.addresses import is_loopback
+
 SHARE = 4  # one address may hold at most a quarter of all places
 GRACE = 1.0  # seconds in which no progress is expected: a round trip, and one retransmission
 LEAST_RATE = 500.0  # bytes per second: the expected rate of a client
@@ -163,9 +165,12 @@ def source_of(host: str) -> str:
     return str(address)
 
 
-def is_loopback(source: str) -> bool:
-    """Whether a source is an address of this machine."""
-    return source == "::1" or source.startswith("127.")
+def source_of_peer(name: object, connection: object) -> str:
+    """Return what is counted as the address of a connection's peer, by its name as sockets have it.
+
+    A client of a Unix socket has no address, so that each has a source of its own.
+    """
+    return source_of(str(name[0])) if isinstance(name, tuple) else f"#{id(connection)}"
 
 
 def progress(place: Place, now: float) -> float:

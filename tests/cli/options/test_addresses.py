@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
+from bothways.addresses import TCPAddress
 from bothways.cli.options.addresses import ADDRESS, DIALLED, SERVER
-from bothways.servers.addresses import TCPAddress
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 from aio_talk import run
+from bothways.addresses import TCPAddress
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
-from bothways.servers.addresses import TCPAddress
 
 
 class Door:

@@ -15,10 +15,10 @@ import pytest
 import identities
 from aio_talk import run
 from bothways import Truncated
+from bothways.addresses import TCPAddress
 from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.cli.servers.services import Echo
-from bothways.servers.addresses import TCPAddress
 from cli_scripting import until_printed
 from cli_talk import ada, read_all
 

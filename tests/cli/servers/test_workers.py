@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import identities
+from bothways.addresses import TCPAddress
 from bothways.cli.servers.workers import Reloadable, listening_sockets
 from bothways.errors import ConfigError
-from bothways.servers.addresses import TCPAddress
 from ca_commands import init
 from cli_scripting import Background
 from cli_talk import ada

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bothways import ConfigError
+from bothways.addresses import TCPAddress, UnixAddress
 from bothways.gateway.access import ANYBODY
 from bothways.gateway.config.gateway import GatewayConfig, GatewayLimits, Times, read_config
-from bothways.servers.addresses import TCPAddress, UnixAddress
 
 IDENTITY = "[identity]\ncertificate = 'c.pem'\nkey = 'c.key'\nclient_ca = 'ca.pem'\n"
 LISTENER = "[[listener]]\nport = 8443\n"

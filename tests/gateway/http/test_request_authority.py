@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bothways.addresses import TCPAddress
 from bothways.gateway.http.messages import RefusedRequest
 from bothways.gateway.http.request_authority import check_authority, server_name_of
-from bothways.servers.addresses import TCPAddress
 from bothways.tls.handshake.server.start import ServiceRequest
 
 HERE = TCPAddress("127.0.0.1", 1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bothways.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.processes.listening import bound_address, open_listener, open_listeners
-from bothways.servers.addresses import TCPAddress, UnixAddress
 
 pytestmark = pytest.mark.network
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.ca.issuer import Issuer
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import directory_argument
 from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.output.terminal import DONE, refuse, say
 from bothways.cli.servers.workers import Ready, Sockets, listening_sockets, serve_in_workers, workers_option
-from bothways.servers.addresses import TCPAddress
 from bothways.servers.listening import tcp_socket
 
 START_SECONDS = 600.0  # for a worker that signs large CRLs before it serves

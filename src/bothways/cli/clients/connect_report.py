@@ -6,12 +6,12 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from bothways.addresses import TCPAddress
 from bothways.cli.output.terminal import bounded, headline, report_error, say, say_json, waiting
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, ServiceRefusal, facts_of
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Protocol
 from bothways.trust.verdict import Profile
 

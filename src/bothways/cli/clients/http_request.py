@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from bothways.addresses import TCPAddress
 from bothways.cli.clients.hints import Kept, facts_for_get, lines_for_get
 from bothways.cli.clients.output import Output
 from bothways.cli.output.terminal import (
@@ -43,7 +44,6 @@ from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel
 from bothways.net.connecting import connect
-from bothways.servers.addresses import TCPAddress
 from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 

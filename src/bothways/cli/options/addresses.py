@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bothways.servers.addresses import TCPAddress
+from bothways.addresses import TCPAddress
 
 
 class AddressType(click.ParamType[TCPAddress]):

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from bothways.servers.addresses import TCPAddress
+from bothways.addresses import TCPAddress
 from bothways.servers.places import Place, Places, source_of
 
 OTHERS_SECONDS = 1.0  # seconds that a handshake waits for others of the same address that may complete soon

@@ -8,11 +8,11 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from bothways.addresses import TCPAddress
 from bothways.aio.reading import ReadingProtocol
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.errors import StartTLSFailed, TimedOut, Truncated
 from bothways.iana import ContentType
-from bothways.servers.addresses import TCPAddress
 from bothways.servers.resets import end_by_reset
 from bothways.starttls import Accepted, AcceptTLS
 

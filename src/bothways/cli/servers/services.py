@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from functools import partial
 from typing import NoReturn
 
+from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, Signer
 from bothways.aio.idleness import Idleness
 from bothways.aio.link import Link
@@ -20,7 +21,6 @@ from bothways.errors import StartTLSFailed, TimedOut
 from bothways.gateway.backends import connected_socket, greeted, hindrance, plain_way, unfit_greeting
 from bothways.gateway.endings import Code
 from bothways.gateway.relay import Relay
-from bothways.servers.addresses import TCPAddress
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
 

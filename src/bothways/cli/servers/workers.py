@@ -8,9 +8,9 @@ from typing import Generic, TypeVar
 
 import click
 
+from bothways.addresses import TCPAddress
 from bothways.cli.output.terminal import report_error, reported, say
 from bothways.errors import ConfigError, TLSError
-from bothways.servers.addresses import TCPAddress
 from bothways.servers.listening import tcp_sockets
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 

@@ -14,8 +14,7 @@ from bothways.gateway.before_tls.preliminary import Preliminary
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.client import ClientProtocol
 from bothways.gateway.endings import Code
-from bothways.servers.addresses import host_and_address
-from bothways.servers.places import Place, source_of
+from bothways.servers.places import Place, source_of_peer
 from bothways.starttls import Accepted, AcceptTLS
 
 if TYPE_CHECKING:
@@ -40,10 +39,7 @@ class Opening(Preliminary):
         """Greet the client, unless there are too many."""
         self.transport = transport
         name = self.peer_address if self.announced is None else self.announced.client or self.peer_address
-        # a client of a Unix socket has no address, so it gets a key of its own
-        self.place.source = (
-            source_of(host_and_address(name)[0]) if isinstance(name, tuple) else f"#{id(self)}"
-        )
+        self.place.source = source_of_peer(name, self)
         self.place.since = asyncio.get_running_loop().time()
         title = self._protocol.title
         self.wait(self.gateway.routes.config.times.hello, f"the client did not begin TLS in {title} in time")

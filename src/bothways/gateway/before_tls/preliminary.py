@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from bothways.addresses import host_and_address
 from bothways.aio.reading import ReadingProtocol
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry
-from bothways.servers.addresses import host_and_address
 
 LAST_SECONDS = 1.0  # for the last words to be taken
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from bothways.addresses import Address, UnixAddress, parsed_address
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.gateway.access import Access
@@ -32,7 +33,7 @@ from bothways.gateway.config.listener import (
 from bothways.gateway.config.strict_toml import Table, parsed_toml, toml_text
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.shared.store_client import check_usable
-from bothways.servers.addresses import Address, ListenerAddress, UnixAddress, parsed_address
+from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath
 from bothways.trust.names.general import is_dns_name, lower_ascii

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bothways.addresses import Address, TCPAddress
 from bothways.faults import shown
 from bothways.gateway.config.authority import AuthorityIdentity, authority_identity_in, holder_of
 from bothways.gateway.config.credential_files import CredentialFiles, is_token_uri
 from bothways.gateway.config.spiffe import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.config.strict_toml import Table
-from bothways.servers.addresses import Address, TCPAddress
 from bothways.spiffe.identities import trust_domain
 from bothways.trust.revocation import PRESETS
 

@@ -6,9 +6,10 @@ import os
 import socket
 from collections.abc import Iterable
 
+from bothways.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.processes.systemd import passed_socket
-from bothways.servers.addresses import ListenerAddress, PassedAddress, TCPAddress, UnixAddress
+from bothways.servers.addresses import ListenerAddress, PassedAddress
 from bothways.servers.listening import naming, tcp_socket, tcp_sockets, unix_socket
 
 

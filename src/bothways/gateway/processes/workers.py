@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
@@ -26,7 +27,7 @@ from bothways.gateway.processes.handover import Successor, handed_on
 from bothways.gateway.processes.listening import bound_address, change_modes, open_listeners
 from bothways.gateway.processes.process import serve_as_worker
 from bothways.gateway.processes.systemd import STOPPING, notify
-from bothways.servers.addresses import UNIX, ListenerAddress, TCPAddress, UnixAddress
+from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import remove_socket_file
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import Supervisor
