@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from bothways.describe.messages import title
@@ -162,20 +162,40 @@ def _without_certificates(hello: ClientHello) -> tuple[Role, ...]:
     return tuple(role for role, types in offered if types is not None and set(types.types) == {RAW})
 
 
+def asked_and_shown(messages: Iterable[tuple[bool, Message]]) -> tuple[str | None, Chain]:
+    """Return the server name that a client asks for, and the chain that we have sent it; () where we sent none.
+
+    messages: of a server's connection, each with True if we sent it.
+    """
+    asked: str | None = None
+    shown: Chain = ()
+    for sent, message in messages:
+        match message:
+            case ClientHello() if not sent:
+                asked = _name_in(message)
+            case tls13.Certificate() | tls12.Certificate() if sent:
+                shown = chain_of(message)
+    return asked, shown
+
+
+def _name_in(hello: ClientHello) -> str | None:
+    name = ext.find(hello.extensions or (), ext.ServerName)
+    return name.host_name if name else None
+
+
 def offer_of(hello: ClientHello) -> HelloOffer:
     """Return the parameters that a ClientHello offers."""
     extensions = hello.extensions or ()
     groups = ext.find(extensions, ext.SupportedGroups)
     schemes = ext.find(extensions, ext.SignatureAlgorithms)
     protocols = ext.find(extensions, ext.ApplicationProtocols)
-    name = ext.find(extensions, ext.ServerName)
     return HelloOffer(
         versions=client_versions(hello),
         suites=hello.cipher_suites,
         groups=groups.groups if groups else (),
         schemes=schemes.schemes if schemes else (),
         protocols=protocols.protocols if protocols else (),
-        server_name=name.host_name if name else None,
+        server_name=_name_in(hello),
         wants_staple=ext.find(extensions, ext.StatusRequest) is not None,
     )
 

@@ -16,6 +16,7 @@ import identities
 from aio_talk import run
 from bothways import Truncated
 from bothways.addresses import TCPAddress
+from bothways.aio.protocol import TLSProtocol
 from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
 from bothways.cli.servers.services import Echo
@@ -287,14 +288,23 @@ async def test_only_bytes_that_complete_a_message_are_progress_of_a_handshake() 
     for at in range(0, len(hello), 100):
         assert counted == []
         tls.data_received(hello[at : at + 100])
+    await processed(tls)
     assert counted == [len(hello)]
     other.receive(sent.taken())
     flight = other.data_to_send()
     tls.data_received(flight)
+    await processed(tls)
     assert tls.driver.status.established and counted == [len(hello), len(flight)]
     other.send(b"hello")
     tls.data_received(other.data_to_send())
+    await processed(tls)
     assert len(counted) == 2
+
+
+async def processed(tls: TLSProtocol) -> None:
+    """Wait for what had no room in this turn of the loop."""
+    while tls.driver.may_feed:
+        await asyncio.sleep(0)
 
 
 class Written(asyncio.Transport):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from functools import partial
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ from bothways.gateway.endings import Code
 from bothways.gateway.relay import Relay
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
+from bothways.tls.events import Request
 
 CONNECT_SECONDS = 10.0
 HALF_CLOSED_SECONDS = 600.0  # seconds, for a connection with one direction closed
@@ -79,10 +81,13 @@ class ServedProtocol(TLSProtocol):
         """Take what came. Of a handshake only what has completed a message is progress."""
         self._received += len(data)
         super().data_received(data)
+        self._note()
+
+    def _take(self, requests: Iterable[Request]) -> None:
+        super()._take(requests)
         if self.connection.step is not self._step:
             self._client.note_progress(self._received)
             self._step, self._received = self.connection.step, 0
-        self._note()
 
     def resume_writing(self) -> None:
         """The client has taken what it was sent."""

@@ -23,7 +23,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, Files, HandshakeFacts, Weight
 from bothways.diagnosis.failure import explain_backend, explain_departure, explain_failure
 from bothways.diagnosis.near_names import is_address
-from bothways.diagnosis.observer import situation_of
+from bothways.diagnosis.observer import asked_and_shown
 from bothways.errors import StartTLSFailed, TLSError, Truncated
 from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG
 from bothways.servers.shortage import report_shortages
@@ -170,7 +170,8 @@ class Serving:
             say("\n".join(bounded([name, *warnings])))
             connection.stop_observing()  # later failures are not part of the handshake
             await service.talk(tls)
-            await asyncio.to_thread(self._report_departure, client, connection, local)
+            if not connection.history.has_data:
+                await asyncio.to_thread(self._report_departure, client, connection, local)
         except (TLSError, OSError) as error:
             tls.close(LINGER_SECONDS)
             if client.ended and not client.established:
@@ -185,15 +186,11 @@ class Serving:
 
     def _name_lacking(self, connection: Connection) -> list[str]:
         """Return a line about a client that asked for a name which the certificate that it got does not have."""
-        facts = connection.history.facts()
-        observed = None if facts is None else situation_of(facts).observed
-        if observed is None or observed.offer is None or not observed.shown:
+        asked, shown = asked_and_shown(connection.history.messages)
+        if asked is None or not shown:
             return []
-        asked = observed.offer.server_name
-        own = next(
-            (each for each in self._config.settings.identity.own if each.chain == observed.shown), None
-        )
-        if own is None or asked is None or is_address(asked) or own.matches(asked):
+        own = next((each for each in self._config.settings.identity.own if each.chain == shown), None)
+        if own is None or own.matches(asked) or is_address(asked):
             return []
         has = ", ".join((*own.names.dns, *own.names.ip)) or own.names.subject
         text = f"it asked for {asked}, and our certificate is for {has}: clients that compare names refuse it"
@@ -202,7 +199,7 @@ class Serving:
     def _report_departure(self, client: ServedClient, connection: Connection, local: str) -> None:
         """Report a client that closed in order without a word, with what is wrong with our certificate for it."""
         facts = connection.history.facts()
-        if facts is None or facts.has_data:
+        if facts is None:
             return
         why = explain_departure(facts, files=self._files, address=str(client.address), local=local)
         is_known = why is not None and why.first.weight is not Weight.POSSIBLE
