@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bothways.ca_server.app import PIECE, PiecewiseResponse
 from bothways.ca_server.server import UvicornServer, configured
 from bothways.ca_server.slow_clients import BoundedClient
 from bothways.servers.places import Places
@@ -44,6 +46,14 @@ async def long(_request: Request) -> Response:
     return Response(bytes(LONG))
 
 
+async def pieces(_request: Request) -> Response:
+    return PiecewiseResponse(bytes(LONG))
+
+
+async def few_pieces(_request: Request) -> Response:
+    return PiecewiseResponse(bytes(4 * PIECE))
+
+
 class Hasty(BoundedClient):
     request_seconds = grace_seconds = 0.2
     response_seconds = 0.4
@@ -52,6 +62,11 @@ class Hasty(BoundedClient):
 
 class Slow(BoundedClient):
     request_seconds = response_seconds = grace_seconds = 600.0
+
+
+class Patient(Slow):
+    response_seconds = 0.5
+    check_seconds = 0.02
 
 
 class Measured(Slow):
@@ -66,6 +81,8 @@ def serving(client: type[BoundedClient], limit: int = PLACES, **settings: bool) 
         Route("/short", short, methods=["GET", "POST"]),
         Route("/read", read, methods=["POST"]),
         Route("/long", long),
+        Route("/pieces", pieces),
+        Route("/few", few_pieces),
     ]
     places = Places(limit, **settings)
     config = configured(Starlette(routes=routes), places, client)
@@ -208,13 +225,35 @@ def test_an_endless_body_is_cut() -> None:
                 client.sendall(bytes(65536))
 
 
-def test_an_unread_response_is_cut(hasty: tuple[str, int]) -> None:
+@pytest.mark.parametrize("path", [b"/long", b"/pieces"])
+def test_an_unread_response_is_cut(hasty: tuple[str, int], path: bytes) -> None:
     with socket.create_connection(hasty, 30) as idle:
-        idle.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        idle.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
         for _ in range(4):  # others come and are left again meanwhile, one after the other
             with socket.create_connection(hasty, 30) as other:
                 assert everything(other) == b""
         assert len(everything(idle)) < LONG
+
+
+def test_a_response_that_is_read_slowly_piece_by_piece_has_one_time_limit() -> None:
+    """Each piece that is read does not begin it again."""
+    with serving(Patient) as server, connected(server) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        client.sendall(b"GET /pieces HTTP/1.1\r\nHost: x\r\n\r\n")
+        size = 0
+        with contextlib.suppress(ConnectionError):
+            while piece := client.recv(64 * 1024):
+                size += len(piece)
+                time.sleep(0.01)
+        assert PIECE < size < LONG
+
+
+def test_a_response_in_pieces_is_the_whole_and_the_connection_stays() -> None:
+    with serving(Slow) as server, connected(server) as client:
+        client.sendall(b"GET /few HTTP/1.1\r\nHost: x\r\n\r\n" + GOOD)
+        first, _, rest = everything(client).partition(b"\r\n\r\n")
+        assert first.startswith(b"HTTP/1.1 200") and rest.startswith(bytes(4 * PIECE))
+        assert rest.endswith(b"here you are")
 
 
 @pytest.mark.parametrize("behind", [b"", b"GET /short HTTP/1.1\r\nHost: x\r\n\r\n"])

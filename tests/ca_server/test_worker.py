@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -168,3 +169,15 @@ def test_a_worker_that_cannot_start_raises_an_error(issuer: Issuer, clock: Clock
     clock.at -= timedelta(minutes=1)
     with pytest.raises(ClockSetBack, match="set the clock"):
         keep(issuer)
+
+
+def test_a_file_is_hashed_once_and_not_for_each_request(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CRL may have many MiB."""
+    own = Worker(issuer, print)
+    first = own.crl(WHOLE)
+    assert first is not None
+    monkeypatch.setattr(worker_module, "sha256", None)
+    again = own.crl(WHOLE)
+    assert again is not None and again.tag == first.tag == hashlib.sha256(first.content).hexdigest()[:32]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import binascii
-import hashlib
 import re
 from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bothways.ca.errors import AuthorityError
 from bothways.ca.issuer import Issuer
@@ -37,6 +37,7 @@ MAX_AGE = timedelta(hours=1)
 DELTA_MAX_AGE = timedelta(minutes=5)
 CERTIFICATE_MAX_AGE = timedelta(days=1)
 TICK = 1.0  # seconds
+PIECE = 64 * 1024  # bytes of a response that are sent together
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -106,6 +107,24 @@ async def _unavailable(_request: Request, _error: Exception) -> Response:
 
 async def _metrics_elsewhere(_request: Request) -> Response:
     return PlainTextResponse("metrics are served on the address of `ca serve --metrics HOST:PORT`\n", 404)
+
+
+class PiecewiseResponse(Response):
+    """A response that is sent piece by piece, as the client reads it.
+
+    asyncio keeps a copy of what a client does not read: of a whole CRL that would be many MiB for each connection.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - as Response
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        content = b"" if scope["method"] == "HEAD" else bytes(self.body)
+        for at in range(0, len(content), PIECE):
+            await send({"type": BODY, "body": content[at : at + PIECE], "more_body": True})
+        await send({"type": BODY, "body": b"", "more_body": False})
+
+
+BODY = "http.response.body"
 
 
 class _Endpoints:
@@ -199,7 +218,7 @@ class _Endpoints:
         headers = _cache_headers(document, self._worker.now(), max_age)
         if headers["ETag"] in request.headers.get("if-none-match", "").replace(" ", "").split(","):
             return Response(status_code=304, headers=headers)
-        return Response(document.content, media_type=kind, headers=headers)
+        return PiecewiseResponse(document.content, media_type=kind, headers=headers)
 
 
 _PARTITION = re.compile("0|[1-9][0-9]{0,17}")
@@ -223,5 +242,5 @@ def _cache_headers(document: ServedFile, now: datetime, max_age: timedelta) -> d
         "Cache-Control": f"public, max-age={int(left.total_seconds())}, no-transform, must-revalidate",
         "Last-Modified": format_datetime(document.this_update, usegmt=True),
         "Expires": format_datetime(document.next_update, usegmt=True),
-        "ETag": f'"{hashlib.sha256(document.content).hexdigest()[:32]}"',
+        "ETag": f'"{document.tag}"',
     }

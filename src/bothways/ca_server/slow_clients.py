@@ -51,6 +51,7 @@ class BoundedClient(H11Protocol):
         self._place: Place | None = None
         self._phase = ConnectionPhase.RECEIVING
         self._to_send = 0
+        self._since: float | None = None  # when the request was complete that is being answered
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
@@ -124,12 +125,16 @@ class BoundedClient(H11Protocol):
     def _update_phase(self) -> None:
         """Determine the phase."""
         phase = self._phase_now()
-        if phase is not self._phase and self._place is not None:
-            self._phase = phase
-            self._to_send = self.transport.get_write_buffer_size()
-            self._place.begin(self.loop.time(), waits=phase is not ConnectionPhase.WORKING)
-            if self._timer is not None:
-                self._schedule_check()
+        if phase is self._phase or self._place is None:
+            return
+        now, before = self.loop.time(), self._phase
+        self._phase = phase
+        self._to_send = self.transport.get_write_buffer_size()
+        self._place.begin(now, waits=phase is not ConnectionPhase.WORKING)
+        if before is ConnectionPhase.RECEIVING:
+            self._since = now
+        if ConnectionPhase.RECEIVING in (before, phase) and self._timer is not None:
+            self._schedule_check()  # not for each piece of a response
 
     def _phase_now(self) -> ConnectionPhase:
         cycle: RequestResponseCycle | None = (
@@ -157,13 +162,17 @@ class BoundedClient(H11Protocol):
             return
         if self._phase is ConnectionPhase.SENDING:
             place.moved = max(0, self._to_send - self.transport.get_write_buffer_size())
-        if not self._is_too_slow(place, self.loop.time() - place.since):
+        if not self._is_too_slow(place, self.loop.time()):
             self._schedule_check()
         elif self._phase is ConnectionPhase.RECEIVING and not place.moved:
             self.transport.close()  # no request was begun
         else:
             self.end()
 
-    def _is_too_slow(self, place: Place, age: float) -> bool:
-        whole = self.request_seconds if self._phase is ConnectionPhase.RECEIVING else self.response_seconds
-        return age >= whole or (place.waits and place.moved < (age - self.grace_seconds) * LEAST_RATE)
+    def _is_too_slow(self, place: Place, now: float) -> bool:
+        age = now - place.since
+        if place.waits and place.moved < (age - self.grace_seconds) * LEAST_RATE:
+            return True
+        if self._phase is ConnectionPhase.RECEIVING or self._since is None:
+            return age >= self.request_seconds
+        return now - self._since >= self.response_seconds

@@ -8,8 +8,9 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from bothways.ca.crl_schedule import maintained
 from bothways.ca.errors import AuthorityError
@@ -30,11 +31,15 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class ServedFile:
-    """A file to serve, with its thisUpdate and nextUpdate."""
+    """A file to serve, with its thisUpdate and nextUpdate. tag: a digest, made once: a CRL may have many MiB."""
 
     content: bytes
     this_update: datetime
     next_update: datetime
+    tag: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", sha256(self.content).hexdigest()[:32])
 
 
 @dataclass(frozen=True, slots=True)
