@@ -35,6 +35,7 @@ ELSEWHERE = {
     "diagnosis/causes.py": "diagnosis/test_diagnosis.py",
     "aio/client_requests.py": "aio/test_authentication_on_request.py",
     "aio/transport.py": "aio/test_protocol.py",
+    "gateway/interfaces.py": "gateway/test_client.py",
     "gateway/http/body1.py": "gateway/http/test_server1.py",
     "gateway/http/server2.py": "gateway/http/test_link2.py",
     "gateway/config/authority.py": "gateway/test_authority_source.py",

@@ -15,11 +15,11 @@ from bothways.aio.answers import Found
 from bothways.aio.transport import TLSTransport
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis.causes import Cause
-from bothways.errors import PeerFault, TimedOut, TLSError
-from bothways.faults import Fault
+from bothways.errors import TimedOut, TLSError
 from bothways.gateway import backends
 from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.endings import Code, Ending, ending_of, ending_of_client, is_verdict
+from bothways.gateway.endings import Code, Ending, is_refused_access
+from bothways.gateway.interfaces import ServingGateway
 from bothways.gateway.log import ConnectionEntry, RequestEntry
 from bothways.gateway.newly_listed import Leaf
 from bothways.gateway.observe.meter import Metric, Timing
@@ -29,7 +29,7 @@ from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
-from bothways.tls.events import EvidenceWanted, Peer
+from bothways.tls.events import EvidenceWanted
 from bothways.tls.handshake.server.start import ProtocolRequired, ServiceRequest
 from bothways.trust.certificate.parsed import ParsedCertificate
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from bothways.gateway.http.conversation import Conversation
     from bothways.gateway.http.streams import ByteStream
     from bothways.gateway.observe.spans import Spans
-    from bothways.gateway.server import Gateway
 
 T = TypeVar("T")
 
@@ -60,7 +59,7 @@ class ClientProtocol(AdmittedProtocol):
 
     def __init__(
         self,
-        gateway: Gateway,
+        gateway: ServingGateway,
         listener: ListenerAddress,
         announced: Announced | None = None,
         *,
@@ -409,11 +408,11 @@ class ClientProtocol(AdmittedProtocol):
         entry, failure = self.entry, self.driver.status.failure
         self.count_bytes()
         self._note_agreed()
-        self._finish_verdict(failure)
+        entry.conclude(failure)
+        if entry.peer is not None and self._route is not None and is_refused_access(failure):
+            entry.rule = self._route.config.access.decision(entry.peer.verdict).rule
         if failure is not None and getattr(failure, "situation", None) is None:
             failure.situation = self.connection.history.facts()  # type: ignore[union-attr]
-        if entry.ending is None:
-            entry.ending = ending_of_client(failure, is_verified=entry.verdict in ("allowed", "withdrawn"))
         seconds = self._loop.time() - entry.began
         self._gateway.meter.ended(entry)
         spans = self._spans or self._gateway.spans
@@ -430,21 +429,3 @@ class ClientProtocol(AdmittedProtocol):
     def _note_agreed(self) -> None:
         entry, connection = self.entry, self.connection
         entry.version, entry.suite, entry.resumed = connection.version, connection.suite, connection.resumed
-
-    def _finish_verdict(self, failure: Exception | None) -> None:
-        """Note what was decided of this client at last, also of one that was let in before."""
-        entry = self.entry
-        if isinstance(failure, TLSError):
-            entry.failure = failure
-        if not isinstance(failure, PeerFault):
-            return
-        if is_verdict(failure):
-            entry.ending = ending_of(failure, is_verified=True)
-        if entry.peer is None:
-            entry.verdict = "refused"
-            known = failure.facts.get("peer")
-            entry.peer = known if isinstance(known, Peer) else None
-        elif is_verdict(failure):
-            entry.verdict = "withdrawn"
-        if entry.peer is not None and self._route is not None and failure.fault is Fault.ACCESS_REFUSED:
-            entry.rule = self._route.config.access.decision(entry.peer.verdict).rule

@@ -114,6 +114,9 @@ def _sentences(error: Exception) -> str:
 
 def is_verdict(error: Exception | None) -> bool:
     """Whether an error says that a client is not accepted: its certificate, its revocation status, or by the rules."""
-    if not isinstance(error, PeerFault):
-        return False
-    return error.fault is Fault.ACCESS_REFUSED or error.fault.check is not None
+    return is_refused_access(error) or (isinstance(error, PeerFault) and error.fault.check is not None)
+
+
+def is_refused_access(error: Exception | None) -> bool:
+    """Whether an error says that a verified client is not accepted by the rules."""
+    return isinstance(error, PeerFault) and error.fault is Fault.ACCESS_REFUSED

@@ -12,9 +12,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bothways.describe.escape import visible
-from bothways.errors import TLSError
+from bothways.errors import PeerFault, TLSError
 from bothways.gateway.causes import cause_of, cause_of_request
-from bothways.gateway.endings import Ending, Why
+from bothways.gateway.endings import Ending, Why, ending_of, ending_of_client, is_verdict
 from bothways.servers.report_limits import ReportLimits
 from bothways.tls.events import Peer
 
@@ -51,6 +51,22 @@ class ConnectionEntry:
     ending: Ending | None = None
     failure: TLSError | None = field(default=None, repr=False)
     proxy: str | None = None
+
+    def conclude(self, failure: Exception | None) -> None:
+        """Note what was decided of the client at last, also of one that was let in before, and why it ended."""
+        if isinstance(failure, TLSError):
+            self.failure = failure
+        if isinstance(failure, PeerFault):
+            if is_verdict(failure):
+                self.ending = ending_of(failure, is_verified=True)
+            if self.peer is None:
+                self.verdict = "refused"
+                known = failure.facts.get("peer")
+                self.peer = known if isinstance(known, Peer) else None
+            elif is_verdict(failure):
+                self.verdict = "withdrawn"
+        if self.ending is None:
+            self.ending = ending_of_client(failure, is_verified=self.is_known)
 
     @property
     def is_known(self) -> bool:

@@ -9,20 +9,23 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from bothways.addresses import UNIX_CLIENT, TCPAddress, UnixAddress, is_loopback
+from bothways.addresses import TCPAddress, UnixAddress, is_loopback
 from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.aio.turns import turns_of
 from bothways.gateway.before_tls.arrival import Arrival
+from bothways.gateway.before_tls.connections import ConnectionsBeforeTLS
 from bothways.gateway.before_tls.opening import Opening
 from bothways.gateway.before_tls.preliminary import Preliminary
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.client import ClientProtocol
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
+from bothways.gateway.counted_clients import CountedClients
 from bothways.gateway.endings import Code, Ending
+from bothways.gateway.interfaces import GatewayClient
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
@@ -31,16 +34,14 @@ from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
-from bothways.gateway.observe.snapshot import identity_text, live_row, publish
+from bothways.gateway.observe.snapshot import live_row, publish
 from bothways.gateway.processes.listening import bound_address, change_modes, open_listener
 from bothways.gateway.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
-from bothways.servers.places import Places
 from bothways.servers.shortage import report_shortages
 from bothways.trust.evidence.http_exchange import Evidence
-from bothways.trust.verdict import Names
 
 if TYPE_CHECKING:
     from bothways.describe.recorder import Noted
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from bothways.gateway.observe.pages import PageAnswer
     from bothways.gateway.observe.spans import Spans
 
-K = TypeVar("K")
-
-
 CONNECTIONS = 100  # that are shown of each process
 OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
 
@@ -59,8 +57,8 @@ OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
 class Gateway:
     """Serves the routes of a file until it is told to stop.
 
-    `routes` are those of new clients; `clients` all that are there.  listen: returns a listening socket.  board: what
-    all processes know of each other.  number: of this one among the workers.
+    `routes` are those of new clients; `clients` all that are there; `before_tls` the connections without TLS.  listen:
+    returns a listening socket.  board: what all processes know of each other.  number: of this one among the workers.
     """
 
     def __init__(
@@ -84,19 +82,13 @@ class Gateway:
         self._owns_files = listen is open_listener
         limits = routes.config.limits
         self.admission = Admission(limits.handshakes, _report_nothing)
-        self.clients: set[ClientProtocol] = set()
-        self._preliminary: set[Preliminary] = set()
-        self._arrivals: set[Arrival] = set()
-        self._openings = Places(limits.handshakes)
-        self._established: dict[ClientProtocol, Names] = {}
-        self._by_source: dict[str, int] = {}
-        self._by_identity: dict[Names, int] = {}
+        self.clients = CountedClients()
+        self.before_tls = ConnectionsBeforeTLS(limits.handshakes)
         self._sharing = Sharing(self, log.event, self.meter)
-        self._by_text: dict[str, int] = {}
         self._listening: dict[ListenerAddress, Server] = {}
         self._is_retired = False
         # What verifies those that are not verified by the newest routes yet.
-        self._behind: dict[ClientProtocol, Callable[[], None]] = {}
+        self._behind: dict[GatewayClient, Callable[[], None]] = {}
         self._observing: asyncio.Task[None] | None = None
 
     # -- listening -------------------------------------------------------------------------------------
@@ -121,8 +113,8 @@ class Gateway:
         ]
 
     def _share(self, routes: Routes) -> None:
-        self._sharing.use(routes, self._established.items())
-        for client in self._established:
+        self._sharing.use(routes, self.clients.established.items())
+        for client in self.clients.established:
             if client.entry.peer is not None:
                 self._sharing.saw(client.entry.peer.verdict.path_der[1:])
 
@@ -183,76 +175,32 @@ class Gateway:
 
     # -- clients ---------------------------------------------------------------------------------------
 
-    def waits(self, connection: Preliminary) -> None:
-        """Note a connection on which TLS cannot begin yet."""
-        self._preliminary.add(connection)
-
-    def waits_no_more(self, connection: Preliminary) -> None:
-        """Forget it."""
-        self._preliminary.discard(connection)
-        self._arrivals.discard(connection)
-
-    def awaits(self, arrival: Arrival) -> bool:
-        """Count a connection whose client is not known yet; false if there are too many."""
-        self._arrivals.add(arrival)
-        return len(self._arrivals) <= self.routes.config.limits.handshakes
-
-    def opens(self, opening: Opening) -> None:
-        """Count a connection without TLS; at the limit another one, or this one, is ended."""
-        loser = self._openings.enter(opening.place, opening.place.since)
-        if loser is not None:
-            loser.end()
-
-    def opens_no_more(self, opening: Opening) -> None:
-        """Count it no more."""
-        self._openings.leave(opening.place)
-
-    def arrived(self, client: ClientProtocol, source: str) -> Ending | None:
+    def arrived(self, client: GatewayClient, source: str) -> Ending | None:
         """Count a client; returns why there is no place for it."""
-        self.clients.add(client)
-        count = self._by_source[source] = self._by_source.get(source, 0) + 1
-        limits = self.routes.config.limits
-        if len(self._established) >= limits.connections:
-            return _full(limits.connections)
-        if source != UNIX_CLIENT and count > limits.per_address:
-            text = f"its address has {limits.per_address} connections, and gets no more"
-            return Ending.of(Code.ADDRESS_LIMIT, text)
-        return None
+        return self.clients.arrive(client, source, self.routes.config.limits)
 
-    def established(self, client: ClientProtocol) -> Ending | None:
+    def established(self, client: GatewayClient) -> Ending | None:
         """Count a verified client; returns why there is no place for it."""
-        peer, limits = client.entry.peer, self.routes.config.limits
+        peer = client.entry.peer
         if peer is None:
             return Ending.of(Code.DEFECT, "it is not verified")
-        if len(self._established) >= limits.connections:
-            return _full(limits.connections)
-        if self._by_identity.get(peer.names, 0) >= limits.per_identity:
-            text = f"clients with these names have {limits.per_identity} connections, and get no more"
-            return Ending.of(Code.IDENTITY_LIMIT, text)
-        self._established[client] = peer.names
-        self._sharing.saw(peer.verdict.path_der[1:])
-        self._by_identity[peer.names] = self._by_identity.get(peer.names, 0) + 1
-        text = identity_text(peer.names)
-        self._by_text[text] = self._by_text.get(text, 0) + 1
-        return None
+        why = self.clients.establish(client, peer.names, self.routes.config.limits)
+        if why is None:
+            self._sharing.saw(peer.verdict.path_der[1:])
+        return why
 
-    def when_admitted(self, client: ClientProtocol, go_on: Callable[[], None]) -> None:
+    def when_admitted(self, client: GatewayClient, go_on: Callable[[], None]) -> None:
         """Go on with an established client, or end it if all gateways together have too many with its names."""
         limit = self.routes.config.limits.per_identity
-        self._sharing.when_admitted(client, self._established[client], limit, go_on, client.relay.end)
+        self._sharing.when_admitted(client, self.clients.established[client], limit, go_on, client.relay.end)
 
-    def left(self, client: ClientProtocol, source: str) -> None:
+    def left(self, client: GatewayClient, source: str) -> None:
         """Count a client no more."""
-        self.clients.discard(client)
         follow = self._behind.pop(client, None)
         if follow is not None:
             turns_of(asyncio.get_running_loop()).drop(follow)
-        _count_down(self._by_source, source)
-        names = self._established.pop(client, None)
-        if names is not None:
-            _count_down(self._by_identity, names)
+        if self.clients.leave(client, source):
             self._sharing.leaves(client)
-            _count_down(self._by_text, identity_text(names))
 
     # -- change ----------------------------------------------------------------------------------------
 
@@ -266,7 +214,7 @@ class Gateway:
         opened = {} if self._is_retired else await self._listen_or_discard(routes, audit)
         if self._owns_files:
             change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
-        leaves = {client: client.leaf for client in self._established}
+        leaves = {client: client.leaf for client in self.clients.established}
         loop = asyncio.get_running_loop()
         listed = await loop.run_in_executor(None, newly_listed, set(leaves.values()), self.routes, routes)
         wanted = {each.address for each in routes.config.all_listeners}
@@ -277,11 +225,13 @@ class Gateway:
         self.routes, self.log.form = routes, routes.config.log_format
         self._share(routes)
         self.admission.places.resize(routes.config.limits.handshakes)
-        self._openings.resize(routes.config.limits.handshakes)
-        first = [client for client, leaf in leaves.items() if leaf in listed and client in self._established]
-        self._follow_soon(dict.fromkeys((*first, *self._established)))
+        self.before_tls.resize(routes.config.limits.handshakes)
+        first = [
+            client for client, leaf in leaves.items() if leaf in listed and client in self.clients.established
+        ]
+        self._follow_soon(dict.fromkeys((*first, *self.clients.established)))
 
-    def _follow_soon(self, clients: Iterable[ClientProtocol]) -> None:
+    def _follow_soon(self, clients: Iterable[GatewayClient]) -> None:
         """Have open connections verified by the newest routes in the next turns of the loop, in this order."""
         self._forget_behind()
         turns = turns_of(asyncio.get_running_loop())
@@ -289,7 +239,7 @@ class Gateway:
             self._behind[client] = follow = partial(self._follow, client)
             turns.verify_soon(follow)
 
-    def _follow(self, client: ClientProtocol) -> None:
+    def _follow(self, client: GatewayClient) -> None:
         self._behind.pop(client, None)
         try:
             client.catch_up()
@@ -305,11 +255,11 @@ class Gateway:
 
     async def revoked(self, news: Sequence[Evidence]) -> None:
         """Verify those clients again first that are in news, which are in use already."""
-        leaves = {client: client.leaf for client in self._established}
+        leaves = {client: client.leaf for client in self.clients.established}
         loop = asyncio.get_running_loop()
         listed = await loop.run_in_executor(None, listed_in, set(leaves.values()), news)
         for client, leaf in leaves.items():
-            if leaf in listed and client in self._established:
+            if leaf in listed and client in self.clients.established:
                 client.judge_soon()
 
     # -- seen from outside -----------------------------------------------------------------------------
@@ -322,16 +272,16 @@ class Gateway:
         """Bring the numbers of this process up to date."""
         for client in self.clients:
             client.count_bytes()
-        self.meter.state(CurrentState.CONNECTIONS, len(self._established))
-        waiting = len(self.clients) - len(self._established) + len(self._preliminary)
+        self.meter.state(CurrentState.CONNECTIONS, len(self.clients.established))
+        waiting = len(self.clients) - len(self.clients.established) + len(self.before_tls)
         self.meter.state(CurrentState.HANDSHAKES_OPEN, waiting)
         if self.routes.config.status is None:
-            publish(self.meter.slot, self._by_text)
+            publish(self.meter.slot, self.clients.by_text)
             return
         now = asyncio.get_running_loop().time()
-        newest = islice(reversed(self._established), CONNECTIONS)
+        newest = islice(reversed(self.clients.established), CONNECTIONS)
         live = [live_row(each.entry, now - each.entry.began) for each in newest]
-        publish(self.meter.slot, self._by_text, live, self._refusals.facts())
+        publish(self.meter.slot, self.clients.by_text, live, self._refusals.facts())
 
     @property
     def spans(self) -> Spans | None:
@@ -411,8 +361,7 @@ class Gateway:
         """End everything now."""
         self.close_listeners()
         self._forget_behind()
-        for each in tuple(self._preliminary):
-            each.end()
+        self.before_tls.end_all()
         for client in tuple(self.clients):
             client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)
@@ -425,16 +374,5 @@ class Gateway:
         self.auditor.use(None)
 
 
-def _full(connections: int) -> Ending:
-    text = f"there are {connections} connections, and no more are taken"
-    return Ending.of(Code.CONNECTIONS_LIMIT, text)
-
-
 def _report_nothing(_error: Exception, _address: object) -> None:
     """Say nothing of a failed handshake: it has its line when its connection is gone."""
-
-
-def _count_down(counts: dict[K, int], key: K) -> None:
-    counts[key] -= 1
-    if not counts[key]:
-        del counts[key]

@@ -16,7 +16,7 @@ from bothways.gateway.endings import Code
 
 if TYPE_CHECKING:
     from bothways.gateway.config.listener import ListenerConfig
-    from bothways.gateway.server import Gateway
+    from bothways.gateway.interfaces import ServingGateway
 
 
 class Arrival(Preliminary):
@@ -25,7 +25,7 @@ class Arrival(Preliminary):
     by_proxy = True
     code = Code.BAD_PROXY_HEADER
 
-    def __init__(self, gateway: Gateway, listener: ListenerConfig, proxies: Proxies) -> None:
+    def __init__(self, gateway: ServingGateway, listener: ListenerConfig, proxies: Proxies) -> None:
         super().__init__(gateway, listener.address)
         self._config = listener
         self._proxies = proxies
@@ -39,7 +39,7 @@ class Arrival(Preliminary):
             self._hand_over(None)
             return
         self.wait(self.gateway.routes.config.times.hello, "no PROXY header came in time")
-        if not self.gateway.awaits(self):
+        if not self.gateway.before_tls.awaits_header(self):
             self.refuse(
                 "too many connections of proxies have sent no PROXY header yet", Code.HANDSHAKES_LIMIT
             )

@@ -18,7 +18,7 @@ from bothways.servers.places import Place, source_of_peer
 from bothways.starttls import Accepted, AcceptTLS
 
 if TYPE_CHECKING:
-    from bothways.gateway.server import Gateway
+    from bothways.gateway.interfaces import ServingGateway
     from bothways.servers.addresses import ListenerAddress
 
 
@@ -28,7 +28,11 @@ class Opening(Preliminary):
     code = Code.STARTTLS_FAILED
 
     def __init__(
-        self, gateway: Gateway, listener: ListenerAddress, announced: Announced | None, protocol: Accepted
+        self,
+        gateway: ServingGateway,
+        listener: ListenerAddress,
+        announced: Announced | None,
+        protocol: Accepted,
     ) -> None:
         super().__init__(gateway, listener, announced)
         self._protocol = protocol
@@ -43,7 +47,7 @@ class Opening(Preliminary):
         self.place.since = asyncio.get_running_loop().time()
         title = self._protocol.title
         self.wait(self.gateway.routes.config.times.hello, f"the client did not begin TLS in {title} in time")
-        self.gateway.opens(self)
+        self.gateway.before_tls.enter(self.place)
         self._go_on()
 
     def data_received(self, data: bytes) -> None:
@@ -63,7 +67,7 @@ class Opening(Preliminary):
     def stop(self) -> None:
         """Wait no more, and release the place."""
         super().stop()
-        self.gateway.opens_no_more(self)
+        self.gateway.before_tls.leave(self.place)
 
     def _take(self, step: Callable[[], None]) -> None:
         if self.is_done:

@@ -14,7 +14,7 @@ from bothways.gateway.log import ConnectionEntry
 LAST_SECONDS = 1.0  # for the last words to be taken
 
 if TYPE_CHECKING:
-    from bothways.gateway.server import Gateway
+    from bothways.gateway.interfaces import ServingGateway
     from bothways.servers.addresses import ListenerAddress
 
 
@@ -30,7 +30,7 @@ class Preliminary(ReadingProtocol):
     code: Code
 
     def __init__(
-        self, gateway: Gateway, listener: ListenerAddress, announced: Announced | None = None
+        self, gateway: ServingGateway, listener: ListenerAddress, announced: Announced | None = None
     ) -> None:
         self.gateway = gateway
         self.listener = listener
@@ -50,7 +50,7 @@ class Preliminary(ReadingProtocol):
         loop = asyncio.get_running_loop()
         self._began = loop.time()
         self._timer = loop.call_later(seconds, self.refuse, too_late)
-        self.gateway.waits(self)
+        self.gateway.before_tls.add(self)
 
     def end(self) -> None:
         """End it, since the gateway ends."""
@@ -85,4 +85,4 @@ class Preliminary(ReadingProtocol):
         self.is_done = True
         if self._timer is not None:
             self._timer.cancel()
-        self.gateway.waits_no_more(self)
+        self.gateway.before_tls.discard(self)
