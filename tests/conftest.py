@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections.abc import Generator
 
@@ -27,6 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--full") else "sample")
+    os.environ.pop("PYTHONUNBUFFERED", None)  # output has a buffer, as it has for users
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # Whoever runs the tests in the background has turned interrupts off, and children would inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -47,6 +47,20 @@ def test_worker_is_ready_when_it_reports_so():
     assert run("worker = fork(1, lambda ready: ready(), 0.0, lifeline, [])" + WAIT) == ["0 True"]
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+@pytest.mark.parametrize("stream", ["open('/dev/full', 'w')", "None"])
+def test_worker_starts_where_the_log_of_its_supervisor_takes_nothing(stream):
+    """A full disk, or a closed standard error: the supervisor goes on, and the statuses of workers are their own."""
+    program = f"""
+    sys.stderr = {stream}
+    if sys.stderr:
+        sys.stderr.write("a line that stays in the buffer\\n")
+    worker = fork(1, lambda ready: (ready(), 7)[1], 0.0, lifeline, [])
+    """
+    end = "print(worker.status, worker.ready, flush=True)\nos._exit(0)"
+    assert run(textwrap.dedent(program) + WAIT.rpartition("print")[0] + end) == ["7 True"]
+
+
 def test_signals_mean_what_they_mean_to_any_process():
     program = """
     signal.signal(signal.SIGTERM, lambda *of: None)

@@ -77,8 +77,7 @@ def fork(
     of the supervisor that the worker closes.
     """
     reading, writing = os.pipe()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    _flush_standard_streams()
     pid = os.fork()
     if pid:
         os.close(writing)
@@ -102,10 +101,15 @@ def fork(
     except BaseException:  # noqa: BLE001 - the end of a process: nothing above would report it
         traceback.print_exc()
     finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
+        _flush_standard_streams()
         os._exit(status)
+
+
+def _flush_standard_streams() -> None:
+    """Write what is in their buffers, so that no two processes do; a full or closed one ends nothing."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            stream.flush()
 
 
 def _report_ready(pipe: int) -> None:

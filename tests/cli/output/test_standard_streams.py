@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -84,9 +85,47 @@ def test_any_name_of_a_file_can_be_printed(tmp_path, encoding, command):
     assert r"\udcff\u202e\n.pem: " in done.stdout
 
 
-@pytest.mark.parametrize(("line", "status"), [('"$@" nothing 2>&-', 2), ('"$@" show - <&-', 2)])
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ('"$@" nothing 2>&-', 2),
+        ('"$@" nothing 2>/dev/full', 2),
+        ('"$@" --version >/dev/full 2>/dev/full', 2),
+        ('"$@" show - <&-', 2),
+    ],
+)
 def test_wrong_use_is_told_by_the_status_at_least(line, status):
-    """Without standard error, and without standard input."""
+    """Where standard error is closed or full, and without standard input."""
     done = shell(line)
     assert (done.returncode, done.stdout) == (status, "")
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_opened_next_does_not_get_the_number_of_a_closed_output(tmp_path):
+    """A connection that got it would be sent in plaintext what belongs on standard output."""
+    program = textwrap.dedent("""
+        import gc, os, sys
+        from bothways.cli.output.standard_streams import prepare_streams
+        prepare_streams()
+        gc.collect()
+        file = os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+        try:
+            print("secret", flush=True)
+        except OSError as error:
+            print(error, os.fstat(file).st_size, file=sys.stderr)
+            os._exit(0)
+    """)
+    words = [sys.executable, "-c", program, str(tmp_path / "file")]
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", *words],
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stderr == "[Errno 9] Bad file descriptor: 'standard output' 0\n"
+
+
+def test_lines_of_both_outputs_are_in_order_in_one_file(tmp_path):
+    """As `2>&1` has it; a pipe's buffer delays nothing that was printed before an error."""
+    (tmp_path / "root.pem").write_bytes(root().pem)
+    done = shell(f'cd "{tmp_path}" && "$@" root.pem nothing.pem 2>&1', "show")
+    assert done.stdout.splitlines()[-1] == "bothways: nothing.pem: No such file or directory"
+    assert done.stdout.startswith("root.pem: certificate: ")

@@ -39,7 +39,7 @@ def bothways(*arguments: str) -> list[str]:
 
 
 def environment(**extra: str) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(SOURCES), "PYTHONUNBUFFERED": "1", "COLUMNS": "100"} | extra
+    return os.environ | {"PYTHONPATH": str(SOURCES), "COLUMNS": "100"} | extra
 
 
 def run_command(

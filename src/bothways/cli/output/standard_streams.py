@@ -44,7 +44,8 @@ def _open_closed_streams() -> None:
     for name, mode, flags in STREAMS:
         if getattr(sys, name) is None:
             null = os.open(os.devnull, flags)
-            raw = open(null, mode, buffering=0)  # noqa: SIM115
+            # It stays open whatever becomes of this stream: else the next socket would get its number.
+            raw = open(null, mode, buffering=0, closefd=False)  # noqa: SIM115
             setattr(sys, name, io.TextIOWrapper(raw, "utf-8", "replace", write_through=True))
 
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import islice
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
@@ -63,10 +63,14 @@ def run(command: click.Command) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()
-        return status or FAILED
+        _drop(sys.stdout)
+        status = status or FAILED
     except OutputFailed as error:
-        return reported(error)
+        status = reported(error)
+    try:
+        sys.stderr.flush()
+    except OSError:  # which would make the interpreter exit with another status
+        _drop(sys.stderr)
     return status
 
 
@@ -93,7 +97,7 @@ def _ended(command: click.Command) -> int:
 def reported(error: TLSError | OSError) -> int:
     """Report an error that ends a process, and return its exit status."""
     if isinstance(error, OutputFailed):
-        _drop_output()
+        _drop(sys.stdout)
     status = status_of(error)
     kind = "Misuse" if status == MISUSED else type(error).__name__
     code = error.code if isinstance(error, ConfigError) else ConfigError.code
@@ -161,6 +165,8 @@ def say_or_fail(text: str) -> None:
     with _one_at_a_time:
         if sys.stderr is None:  # closed before we began
             raise ValueError("no standard error")
+        with suppress(OSError, ValueError, AttributeError):  # what is not written now is told at the end
+            sys.stdout.flush()  # both may go to one file or terminal, where what was printed before comes before
         sys.stderr.write(text + "\n")
         sys.stderr.flush()
 
@@ -199,7 +205,7 @@ def misused(text: str, hint: str = "", *, kind: str = "Misuse", code: str = Conf
             sys.stdout.write(report + "\n")
             sys.stdout.flush()
         except (BrokenPipeError, OutputFailed):  # the latter may be what is reported
-            _drop_output()
+            _drop(sys.stdout)
 
 
 def bounded(lines: Iterable[str]) -> list[str]:
@@ -242,13 +248,13 @@ def passphrase(file: str | None, what: str) -> str | None:
 
 def output_is_gone() -> NoReturn:
     """Exit without an error message because the reader of our output has closed it."""
-    _drop_output()
+    _drop(sys.stdout)
     sys.exit(FAILED)
 
 
-def _drop_output() -> None:
+def _drop(stream: TextIO) -> None:
     """Have the end of the process find nothing to write that fails."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _report_misuse(error: click.ClickException) -> None:
