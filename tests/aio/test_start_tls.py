@@ -116,11 +116,55 @@ async def test_tls_within_tls():
         app.data.clear()
         transport = await start_tls(below, app, ada(), "localhost")
         assert transport.tls.transport is below
+        assert transport.get_extra_info("peername") == below.get_extra_info("peername")
         transport.write(bytes(100_000))
         await until(lambda: len(app.data) == 100_000)
         transport.close()
         await app.ended
         assert app.reported == ["made", None]
+
+
+@in_every_loop
+async def test_above_another_tls_nothing_of_the_peer_below_is_told(folder):
+    """The peer of the connection below is a proxy; its certificate says nothing of who is behind it."""
+    loop = asyncio.get_running_loop()
+    made: list[Upgrading] = []
+
+    def factory() -> Upgrading:
+        made.append(Upgrading(identities.server_config(client_auth="none", client_anchors=None)))
+        return made[-1]
+
+    ways = await loop.create_server(factory, "127.0.0.1", 0, ssl=openssl_server(folder))
+    async with ways as server:
+        proxy = openssl_client(folder, identities.client())
+        below, app = await loop.create_connection(
+            Noting, "127.0.0.1", port(server), ssl=proxy, server_hostname="localhost"
+        )
+        below.write(b"STARTTLS\n")
+        await until(lambda: app.data == b"go ahead\n")
+        transport = await start_tls(below, app, ada(), "localhost")
+        await until(lambda: made[0].transport.get_extra_info("ssl_object") is None)
+        upper = made[0].transport
+        for each in (transport, upper):
+            for name in ("peercert", "ssl_object", "sslcontext", "cipher", "compression"):
+                assert each.get_extra_info(name) is None
+                assert each.get_extra_info(name, 7) == 7
+        assert upper.tls.transport.get_extra_info("peercert")["subject"] == ((("commonName", "Ada"),),)
+        assert upper.peer is None
+        transport.close()
+        await app.ended
+
+
+@in_every_loop
+async def test_a_transport_that_is_closed_does_not_go_over():
+    """It is said at once, and not when the time is over."""
+    loop = asyncio.get_running_loop()
+    async with await plain(loop, []) as server:
+        below, app = await loop.create_connection(Noting, "127.0.0.1", port(server))
+        below.close()
+        with pytest.raises(ConnectionAbortedError, match="the transport is closed"):
+            await start_tls(below, app, ada(), "localhost", timeout=None)
+        await app.ended
 
 
 @in_every_loop

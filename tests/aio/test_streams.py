@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -94,6 +95,47 @@ async def test_reader_tells_what_is_missing():
         reader, writer = await open_to(server, limit=16)
         with pytest.raises(asyncio.LimitOverrunError):
             await reader.readuntil(b"nowhere")
+        await closed(writer)
+
+
+WHOLE = bytes(range(256)) * 800  # more than the buffer of a reader holds
+
+
+@run
+async def test_a_read_that_is_cancelled_or_fails_has_taken_nothing():
+    """Whatever it had waited for, and wherever it stopped: the next call returns it, in order."""
+
+    async def in_two(reader: StreamReader, writer: StreamWriter) -> None:
+        writer.write(WHOLE[:150_000])
+        await writer.drain()
+        await reader.readexactly(2)  # one for each call that was cancelled
+        writer.write(WHOLE[150_000:])
+        await writer.drain()
+        await reader.read()
+        writer.transport.abort()  # no close_notify
+
+    async with serving(in_two) as server:
+        reader, writer = await open_to(server)
+        for call in (partial(reader.readexactly, len(WHOLE)), reader.read):
+            waiting = asyncio.ensure_future(call())
+            await asyncio.sleep(0.05)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            writer.write(b".")
+        assert await reader.readexactly(10) == WHOLE[:10]
+        assert await reader.readexactly(180_000) == WHOLE[10:180_010]
+        writer.write_eof()
+        for call in (
+            partial(reader.readexactly, 100_000),
+            reader.read,
+            partial(reader.readuntil, b"none of it"),
+        ):
+            with pytest.raises(Truncated):
+                await call()
+        assert await reader.readexactly(len(WHOLE) - 180_010) == WHOLE[180_010:]
+        with pytest.raises(Truncated):
+            await reader.read(1)
         await closed(writer)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bothways.aio.answers import Finder, Signer
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
@@ -96,12 +96,21 @@ class Link(asyncio.Protocol):
         if self.tls.app_paused and len(self.buffer) <= self.limit // 2:
             self.tls.pause_app(False)
 
+    def put_back(self, parts: Iterable[bytes]) -> None:
+        """Put back what was taken from the buffer, in its order."""
+        self.buffer[:0] = b"".join(parts)
+        self._regulate()
+
     # -- calls of the protocol below ----------------------------------------------------------------------
 
     def data_received(self, data: bytes) -> None:
         """Buffer data; stop receiving when the buffer is full."""
         self.buffer += data
         self._received += len(data)
+        self._regulate()
+
+    def _regulate(self) -> None:
+        """Stop receiving when the buffer is full."""
         if len(self.buffer) > self.limit and not self.tls.app_paused:
             self.tls.pause_app(True)
 

@@ -38,6 +38,8 @@ async def start_tls(
     Raises `TLSError`, or `OSError` (also `TimeoutError`); `transport` is closed then.
     """
     finder = evidence or own_finder(config.settings)
+    if transport.is_closing():
+        raise ConnectionAbortedError("the transport is closed")
     if isinstance(config, ClientConfig):
         connection = config.connection(server_name=server_name, observer=observer)
     else:

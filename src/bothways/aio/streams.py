@@ -17,6 +17,9 @@ from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 class StreamReader:
     """Reads what the peer sends. All received data is returned before the error that ended the connection is raised.
 
+    A call that raises or is cancelled has taken nothing: what it had waited for is returned by the next call, except
+    for the `partial` of an `asyncio.IncompleteReadError`.
+
     Raises `Truncated` where the connection ended without close_notify, `PeerAlert` where the peer refused us,
     `TimeoutError` where it was idle for too long.
     """
@@ -44,10 +47,14 @@ class StreamReader:
         if len(part) == n:
             return part
         parts, missing = [part], n - len(part)
-        while part and missing:
-            part = await self.read(missing)
-            parts.append(part)
-            missing -= len(part)
+        try:
+            while part and missing:
+                part = await self.read(missing)
+                parts.append(part)
+                missing -= len(part)
+        except BaseException:
+            self._link.put_back(parts)
+            raise
         if missing:
             raise asyncio.IncompleteReadError(b"".join(parts), n)
         return b"".join(parts)
@@ -94,8 +101,12 @@ class StreamReader:
 
     async def _read_all(self) -> bytes:
         parts: list[bytes] = []
-        while part := await self.read(self._limit):
-            parts.append(part)
+        try:
+            while part := await self.read(self._limit):
+                parts.append(part)
+        except BaseException:
+            self._link.put_back(parts)
+            raise
         return b"".join(parts)
 
     async def _wait(self) -> None:
@@ -254,5 +265,5 @@ class StreamWriter:
         await self._link.tls.until_lost()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return information of the underlying transport, such as "peername" or "socket"."""
-        return self._link.transport.get_extra_info(name, default)
+        """Return information of the underlying transport, such as "peername"; none of another TLS below."""
+        return self._link.tls.upper.get_extra_info(name, default)

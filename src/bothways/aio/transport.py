@@ -13,6 +13,9 @@ from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 if TYPE_CHECKING:
     from bothways.aio.protocol import TLSProtocol
 
+# What transports of asyncio tell about TLS of `ssl`.
+OF_SSL = frozenset({"cipher", "compression", "peercert", "ssl_object", "sslcontext"})
+
 
 class TLSTransport(asyncio.Transport):
     """The transport of an application's protocol: sends to and receives from an authenticated peer.
@@ -106,7 +109,12 @@ class TLSTransport(asyncio.Transport):
         self.tls.app = protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """Return information of the underlying transport, such as "peername" or "socket"."""
+        """Return information of the underlying transport, such as "peername" or "socket".
+
+        Of another TLS connection below, such as that to a proxy, nothing is told: its peer is not that of this one.
+        """
+        if name in OF_SSL:
+            return default
         return self.tls.transport.get_extra_info(name, default)
 
 
