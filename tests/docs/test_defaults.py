@@ -56,8 +56,9 @@ from bothways.gateway.shared import (
     store_client,
 )
 from bothways.http import exchange, location, stream
+from bothways.http2 import budget as http2_budget
 from bothways.http2 import engine as http2_engine
-from bothways.http2 import frames as http2_frames
+from bothways.http2 import receiver as http2_receiver
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
@@ -330,7 +331,7 @@ VALUES = {
     "certificates in a chain or a bundle of an agent": str(svid_messages.MOST_CERTIFICATES),
     "fields of a message of an agent": str(protobuf.MOST_FIELDS),
     "frames of an agent without content: at once; further ones each second": (
-        f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
+        f"{http2_budget.COST_AT_ONCE:g}; {http2_budget.COST_PER_SECOND:g}"
     ),
     "time for which what an agent has sent is read without a pause": f"{workload_api.AT_ONCE_SECONDS * 1000:g} ms",
     "time for the first SVID when a command or a gateway starts": seconds(workload_api.FIRST_SECONDS),
@@ -405,7 +406,7 @@ VALUES = {
         f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
     ),
     "frames of HTTP/2 without content: at once; further ones each second": (
-        f"{http2_frames.COST_AT_ONCE:g}; {http2_frames.COST_PER_SECOND:g}"
+        f"{http2_budget.COST_AT_ONCE:g}; {http2_budget.COST_PER_SECOND:g}"
     ),
     "table by which heads of HTTP/2 to a peer are compressed; changes of its size in one head": (
         f"at most {http2_engine.TABLE_LIMIT} bytes; {http2_engine.SIZE_UPDATES}"
@@ -413,9 +414,12 @@ VALUES = {
     "streams of a connection of HTTP/2 of which is remembered how they ended": f"{http2_engine.CLOSED_STREAMS}",
     "length that Content-Length may say": "2^63 - 1" * (http_messages.LENGTH_LIMIT == 2**63 - 1),
     "number of such frames that a peer may send for each part of a body that it gets": (
-        f"{http2_frames.ANSWERS_TO_PART:g}"
+        f"{http2_budget.ANSWERS_TO_PART:g}"
     ),
-    "number of such frames that the reset of a stream counts as": f"{http2_frames.COST_OF_RESET:g}",
+    "number of such frames that the reset of a stream counts as": f"{http2_budget.COST_OF_RESET:g}",
+    "fields of one head of HTTP/2 that end its stream at most, beyond which the connection ends": (
+        f"{http2_receiver.DECOMPRESSED} times what the peer was told"
+    ),
     "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
         str(http_services.BUSY)
     ),

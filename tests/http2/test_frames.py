@@ -1,110 +1,114 @@
-"""Frames are refused by their heads, however they are delivered."""
+"""Frames are cut and refused, however they are delivered."""
 
 from __future__ import annotations
 
-import h2.exceptions
 import pytest
 
-from bothways.http2.engine import http2_connection
 from bothways.http2.frames import (
-    COST_AT_ONCE,
-    COST_PER_SECOND,
-    END_HEADERS,
     LIMIT,
     PREFACE,
-    BadFrame,
-    Budget,
+    Frame,
     FrameReader,
     GoAway,
-    TooCostly,
+    Kind,
+    check,
+    unpadded,
 )
+from bothways.http2.violations import Rule, Violation
 
-SETTINGS, DATA, HEADERS, PUSH_PROMISE, PING, GOAWAY, CONTINUATION = 4, 0, 1, 5, 6, 7, 9
-HEAD_LIMIT = 1000
-
-
-def frame(kind: int, length: int, content: int | None = None, flags: int = 0, stream: int = 0) -> bytes:
-    head = length.to_bytes(3) + bytes((kind, flags)) + stream.to_bytes(4)
-    return head + bytes(length if content is None else content)
+SETTINGS = Frame(Kind.SETTINGS, 0, 0)
 
 
-def goaway(last: int, code: int, debug: bytes = b"", stream: int = 0) -> bytes:
-    content = last.to_bytes(4) + code.to_bytes(4) + debug
-    return frame(GOAWAY, len(content), 0, stream=stream) + content
+def took(frames: FrameReader, data: bytes, step: int = 1 << 20) -> list[Frame]:
+    return [each for at in range(0, len(data), step) for each in frames.take(data[at : at + step])]
 
 
-@pytest.mark.parametrize("step", [1, 2, 8, 9, 10, 4096, 1 << 20])
+@pytest.mark.parametrize("step", [1, 2, 8, 9, 10, 23, 25, 4096, 1 << 20])
 def test_frames_up_to_the_limit_pass_however_they_are_split(step: int) -> None:
-    data = bytes(PREFACE) + frame(SETTINGS, 0) + frame(DATA, LIMIT) + frame(DATA, 0) + frame(DATA, 1)
-    frames = FrameReader(HEAD_LIMIT, skipped=PREFACE)
-    taken = [frames.take(data[at : at + step]) for at in range(0, len(data), step)]
-    assert sum(count for count, _ in taken) == 4
-    assert b"".join(rest for _, rest in taken) == data
+    frames = [SETTINGS, Frame(0, 1, 7, bytes(LIMIT)), Frame(0, 0xFF, 2**31 - 1), Frame(0x77, 0, 0, b"x")]
+    data = PREFACE + b"".join(each.wire for each in frames)
+    assert took(FrameReader(PREFACE), data, step) == frames
+
+
+def test_the_reserved_bit_is_ignored() -> None:
+    """RFC 9113 4.1."""
+    assert took(FrameReader(), SETTINGS.wire + Frame(6, 0, 2**31 + 1).wire)[1].stream == 1
 
 
 @pytest.mark.parametrize("step", [1, 7, 9, 4096])
 def test_a_longer_frame_is_refused_by_its_head_alone(step: int) -> None:
-    frames = FrameReader(HEAD_LIMIT)
-    frames.take(frame(SETTINGS, 6) + frame(DATA, LIMIT))
-    data = frame(DATA, LIMIT + 1, 0)
-    with pytest.raises(BadFrame, match="16385"):
-        for at in range(0, len(data), step):
-            frames.take(data[at : at + step])
+    frames = FrameReader()
+    took(frames, SETTINGS.wire + Frame(0, 0, 1, bytes(LIMIT)).wire)
+    with pytest.raises(Violation) as raised:
+        took(frames, Frame(0, 0, 1, bytes(LIMIT + 1)).wire[:9], step)
+    assert raised.value.rule is Rule.TOO_LONG
 
 
-def test_the_first_frame_has_settings() -> None:
-    with pytest.raises(BadFrame, match="SETTINGS"):
-        FrameReader(HEAD_LIMIT).take(frame(DATA, 1))
+@pytest.mark.parametrize("first", [Frame(0, 0, 1, b"x"), Frame(4, 1, 0), Frame(0, 0, 1, bytes(LIMIT + 1))])
+def test_the_first_frame_has_settings(first: Frame) -> None:
+    """RFC 9113 3.4."""
+    with pytest.raises(Violation) as raised:
+        took(FrameReader(), first.wire)
+    assert raised.value.rule is Rule.FIRST_FRAME
 
 
-@pytest.mark.parametrize("kind", [HEADERS, PUSH_PROMISE])
-def test_the_frames_of_one_head_are_limited_together(kind: int) -> None:
-    frames = FrameReader(HEAD_LIMIT)
-    half = HEAD_LIMIT // 2
-    whole = frame(kind, half) + frame(CONTINUATION, half, flags=END_HEADERS)
-    frames.take(frame(SETTINGS, 0) + whole * 3 + frame(DATA, LIMIT) + frame(kind, half))
-    with pytest.raises(TooCostly, match="1000"):
-        frames.take(frame(CONTINUATION, half + 1, 0))
+@pytest.mark.parametrize("step", [1, 24])
+def test_another_preface_is_refused_at_its_first_byte_that_differs(step: int) -> None:
+    for at in range(len(PREFACE)):
+        wrong = PREFACE[:at] + bytes((PREFACE[at] ^ 1,))
+        with pytest.raises(Violation) as raised:
+            took(FrameReader(PREFACE), wrong, step)
+        assert raised.value.rule is Rule.PREFACE
+        assert took(FrameReader(PREFACE), PREFACE[:at], step) == []
 
 
-@pytest.mark.parametrize("step", [1, 8, 9, 10, 4096])
-def test_goaway_is_taken_out_however_it_is_split(step: int) -> None:
+def test_a_goaway_is_read_without_debug_data() -> None:
     """RFC 9113 6.8; the reserved bit is ignored."""
-    around = frame(SETTINGS, 0), frame(DATA, 3), frame(DATA, 0)
-    data = goaway(5, 2, bytes(LIMIT - 8)).join(around) + goaway(2**31 + 3, 0)
-    frames = FrameReader(HEAD_LIMIT)
-    taken = [frames.take(data[at : at + step]) for at in range(0, len(data), step)]
-    assert sum(count for count, _ in taken) == 6
-    assert b"".join(rest for _, rest in taken) == b"".join(around)
-    assert frames.goaways == [GoAway(5, 2), GoAway(5, 2), GoAway(3, 0)]
-    assert GoAway(5, 2).frame == goaway(5, 2)
+    frame = Frame(Kind.GOAWAY, 0, 0, (2**31 + 3).to_bytes(4) + (2).to_bytes(4) + b"because")
+    assert GoAway.of(frame) == GoAway(3, 2)
+    assert took(FrameReader(), SETTINGS.wire + GoAway(5, 2).wire)[1].content == b"\0\0\0\5\0\0\0\2"
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("stream", [0, 1])
+def test_a_frame_is_one_of_a_stream_or_of_the_connection(kind: Kind, stream: int) -> None:
+    """RFC 9113 6.1 to 6.10."""
+    of_connection = kind in (Kind.SETTINGS, Kind.PING, Kind.GOAWAY)
+    length = {Kind.PRIORITY: 5, Kind.RST_STREAM: 4, Kind.PING: 8, Kind.GOAWAY: 8, Kind.WINDOW_UPDATE: 4}
+    frame = Frame(kind, 0, stream, b"\1" * length.get(kind, 0))
+    expected = None
+    if kind != Kind.WINDOW_UPDATE and of_connection is bool(stream):
+        expected = Rule.WITH_STREAM if of_connection else Rule.WITHOUT_STREAM
+    elif kind is Kind.PUSH_PROMISE:
+        expected = Rule.PUSH
+    found = None
+    try:
+        check(frame, from_client=True)
+    except Violation as violation:
+        found = violation.rule
+    assert found is expected
 
 
 @pytest.mark.parametrize(
-    "wrong",
-    [frame(GOAWAY, 7), goaway(5, 0, stream=1), frame(HEADERS, 1, stream=1) + goaway(5, 0)],
-    ids=["too short", "of a stream", "within a head"],
+    ("flags", "content", "expected"),
+    [
+        (0, b"abc", b"abc"),
+        (0x08, b"\0abc", b"abc"),
+        (0x08, b"\2abc", b"a"),
+        (0x08, b"\3abc", b""),
+        (0x08, b"\4abc", Rule.PADDING),
+        (0x08, b"", Rule.LENGTH),
+        (0x20, b"12345abc", b"abc"),
+        (0x20, b"1234", Rule.LENGTH),
+        (0x28, b"\1" + b"12345abc", b"ab"),
+        (0x28, b"\4" + b"12345abc", Rule.PADDING),
+    ],
 )
-def test_goaway_that_breaks_the_rules_is_left_to_h2(wrong: bytes) -> None:
-    """Which refuses it (RFC 9113 4.3, 6.8)."""
-    frames = FrameReader(HEAD_LIMIT)
-    data = frame(SETTINGS, 0) + wrong
-    assert frames.take(data)[1] == data and not frames.goaways
-    made = http2_connection(client_side=True, head_limit=HEAD_LIMIT)
-    made.initiate_connection()
-    with pytest.raises(h2.exceptions.ProtocolError):
-        made.receive_data(data)
-
-
-def test_a_budget_comes_back_by_time_and_by_what_is_brought() -> None:
-    now = 0.0
-    budget = Budget(lambda: now)
-    budget.spend(COST_AT_ONCE)
-    with pytest.raises(TooCostly):
-        budget.spend(1.0)
-    now = 1.0
-    budget.spend(COST_PER_SECOND - 1)
-    budget.earn(10.0)
-    budget.spend(10.0)
-    with pytest.raises(TooCostly):
-        budget.spend(1.0)
+def test_padding_and_priority_are_taken_off(flags: int, content: bytes, expected: bytes | Rule) -> None:
+    """RFC 9113 6.1, 6.2."""
+    found: bytes | Rule
+    try:
+        found = unpadded(Frame(Kind.HEADERS, flags, 1, content))
+    except Violation as violation:
+        found = violation.rule
+    assert found == expected

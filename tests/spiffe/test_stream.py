@@ -16,7 +16,7 @@ from hyperframe.frame import (
     WindowUpdateFrame,
 )
 
-from bothways.http2.frames import COST_AT_ONCE
+from bothways.http2.budget import COST_AT_ONCE
 from bothways.spiffe.stream import StreamEnded, SVIDStream
 
 HEAD = ((b":status", b"200"), (b"content-type", b"application/grpc"))

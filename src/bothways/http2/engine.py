@@ -3,7 +3,8 @@
 h2 keeps each setting that a peer has ever sent, 65,536 of them if it likes, and looks at all of them for each frame of
 settings. It also accepts pushed responses until the peer has confirmed our settings, which it may never do. For a peer
 it remembers as many fields as that allows, up to 4 GiB, and how the last 65,536 streams ended. hpack changes the size
-of its table as often as a head says so, which may be once for each of its bytes.
+of its table as often as a head says so, which may be once for each of its bytes. Where a head is malformed, or one
+stream too many, h2 ends the connection; so heads are decompressed and checked before it gets them.
 """
 
 from __future__ import annotations
@@ -20,7 +21,21 @@ TABLE_LIMIT = (
 )
 SIZE_UPDATES = 2  # at the beginning of a head: no more are of use (RFC 7541 4.2)
 CLOSED_STREAMS = 1024  # of which is remembered how they ended
+UNLIMITED = 2**31
 _KNOWN = frozenset(map(int, SettingCodes))
+
+
+class OwnSettings(Settings):
+    """Our settings. For h2 there is no limit of streams, since it would end the connection (RFC 9113 5.1.2)."""
+
+    @property
+    def max_concurrent_streams(self) -> int:
+        """The most streams of the peer at once, as far as h2 knows."""
+        return UNLIMITED
+
+    @max_concurrent_streams.setter
+    def max_concurrent_streams(self, value: int) -> None:
+        self[SettingCodes.MAX_CONCURRENT_STREAMS] = value
 
 
 class KnownSettings(Settings):
@@ -61,25 +76,41 @@ def _after_size_update(data: bytes, at: int) -> int:
     return at
 
 
+class CheckedHead(Decoder):
+    """What h2 gets for a head that was decompressed and checked before. fields: what it has to know of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fields: list[HeaderTuple] = []
+
+    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:  # noqa: ARG002 - it is known
+        """Return the fields."""
+        return self.fields
+
+
 class BoundedConnection(H2Connection):
-    """h2 that remembers less of what has ended."""
+    """h2 that remembers less of what has ended, and gets heads that were checked. `head` is the one it gets next."""
 
     MAX_CLOSED_STREAMS = CLOSED_STREAMS
+
+    def __init__(self, config: H2Configuration) -> None:
+        super().__init__(config)
+        self.head = CheckedHead()
+        self.decoder = self.head
 
 
 def http2_connection(
     *, client_side: bool, head_limit: int, settings: Mapping[SettingCodes, int] | None = None
-) -> H2Connection:
+) -> BoundedConnection:
     """Return one side of a connection; header fields are bytes. Responses that a server pushes are refused.
 
-    head_limit: bytes of the fields of one head, as HPACK counts them.  settings: more of ours.
+    head_limit: bytes of the fields of one head, as HPACK counts them; the peer is told.  settings: more of ours.
     """
-    made = BoundedConnection(H2Configuration(client_side=client_side, header_encoding=None))
+    config = H2Configuration(client_side=client_side, header_encoding=None, validate_inbound_headers=False)
+    made = BoundedConnection(config)
     ours = {SettingCodes.MAX_HEADER_LIST_SIZE: head_limit, **(settings or {})}
     if client_side:
         ours[SettingCodes.ENABLE_PUSH] = 0
-    made.local_settings = Settings(client=client_side, initial_values=ours)
+    made.local_settings = OwnSettings(client=client_side, initial_values=ours)
     made.remote_settings = KnownSettings(client=not client_side)
-    made.decoder = BoundedDecoder()
-    made.decoder.max_header_list_size = head_limit
     return made

@@ -1,67 +1,70 @@
-"""Frames of HTTP/2, by their heads: how long they may be (RFC 9113 4.1), and how many of them bring nothing.
+"""Frames of HTTP/2: cut from the bytes of a peer, and checked alone, before anything is done with them (RFC 9113 6).
 
-h2 would collect a whole frame first, and says nothing of some that it ignores. It would collect 1 MiB of one head, too,
-and would end every stream at GOAWAY.
+A frame that is too long is refused by its head, before its content is collected.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from bothways.http2.violations import Rule, Violation
+
 HEAD = 9
 LIMIT = 16 * 1024  # RFC 9113 6.5.2: what SETTINGS_MAX_FRAME_SIZE is unless an endpoint says otherwise
-END_HEADERS = 0x04  # a flag of HEADERS, PUSH_PROMISE and CONTINUATION
-GOAWAY_LENGTH = 8  # bytes of its content without debug data
 STREAM_BITS = 2**31 - 1  # of the number of a stream; the highest bit is reserved
-PREFACE = 24  # bytes that a client sends before its first frame (RFC 9113 3.4)
-# What a peer may cost by frames that bring nothing: so much at once, and so much more each second, for each KiB of a
-# body, and for each request. A reset costs more than another frame, since a request was begun for it.
-COST_AT_ONCE, COST_PER_SECOND, COST_OF_RESET = 2000.0, 200.0, 20.0
-# What a part of a body gives back that we sent: gRPC replies to each by two WINDOW_UPDATE and a PING. Not for a part
-# that a small window has cut: a peer could open its window by one byte each time.
-ANSWERS_TO_PART = 3.0
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # what a client sends before its first frame (RFC 9113 3.4)
+ACK = END_STREAM = 0x01
+END_HEADERS, PADDED, PRIORITY_FIELDS = 0x04, 0x08, 0x20
+PRIORITY_LENGTH = 5
 
 
 class Kind(IntEnum):
     """Types of frames (RFC 9113 6)."""
 
+    DATA = 0
     HEADERS = 1
+    PRIORITY = 2
+    RST_STREAM = 3
     SETTINGS = 4
     PUSH_PROMISE = 5
+    PING = 6
     GOAWAY = 7
+    WINDOW_UPDATE = 8
     CONTINUATION = 9
 
 
-class BadFrame(ValueError):
-    """A frame is longer than is allowed, or the first one is no SETTINGS."""
+OF_CONNECTION = frozenset({Kind.SETTINGS, Kind.PING, Kind.GOAWAY})
+OF_EITHER = frozenset({Kind.WINDOW_UPDATE})
+LENGTHS = {Kind.RST_STREAM: 4, Kind.PING: 8, Kind.WINDOW_UPDATE: 4}  # those with one length
+SETTING_LENGTH = 6
+GOAWAY_LENGTH = 8  # bytes of its content without debug data
 
 
-class TooCostly(ConnectionError):
-    """The peer sends frames that bring nothing, or too many bytes for one head."""
+class Setting(IntEnum):
+    """The settings whose values are limited (RFC 9113 6.5.2, RFC 8441 3)."""
+
+    ENABLE_PUSH = 2
+    INITIAL_WINDOW_SIZE = 4
+    MAX_FRAME_SIZE = 5
+    ENABLE_CONNECT_PROTOCOL = 8
 
 
-class Budget:
-    """How much a peer may still cost. clock: the time in seconds."""
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame: type, flags, number of the stream, and content."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._left = COST_AT_ONCE
-        self._since = clock()
+    kind: int
+    flags: int
+    stream: int
+    content: bytes = b""
 
-    def spend(self, cost: float) -> None:
-        """Take something. Raises TooCostly."""
-        now = self._clock()
-        self.earn((now - self._since) * COST_PER_SECOND)
-        self._since = now
-        self._left -= cost
-        if self._left < 0:
-            raise TooCostly("it sent too many frames that bring nothing")
-
-    def earn(self, credit: float) -> None:
-        """Give something back, since the peer brought something."""
-        self._left = min(self._left + credit, COST_AT_ONCE)
+    @property
+    def wire(self) -> bytes:
+        """Its bytes."""
+        head = len(self.content).to_bytes(3) + bytes((self.kind, self.flags)) + self.stream.to_bytes(4)
+        return head + self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,80 +74,123 @@ class GoAway:
     last: int
     code: int
 
+    @classmethod
+    def of(cls, frame: Frame) -> GoAway:
+        """Return what a frame says, without debug data."""
+        last = int.from_bytes(frame.content[:4]) & STREAM_BITS
+        return cls(last, int.from_bytes(frame.content[4:GOAWAY_LENGTH]))
+
     @property
-    def frame(self) -> bytes:
-        """The frame, without debug data."""
-        content = self.last.to_bytes(4) + self.code.to_bytes(4)
-        return len(content).to_bytes(3) + bytes((Kind.GOAWAY,)) + bytes(5) + content
+    def wire(self) -> bytes:
+        """The bytes of the frame, without debug data."""
+        return Frame(Kind.GOAWAY, 0, 0, self.last.to_bytes(4) + self.code.to_bytes(4)).wire
 
 
 class FrameReader:
-    """Follows the frames of one direction, and takes out each GOAWAY: h2 would take it for the end of all streams.
+    """Cuts the bytes of one direction into frames. preface: what has to come before them.
 
-    head_limit: the most bytes of the frames of one head.  skipped: bytes before the first frame.  limit: the most bytes
-    of a frame without its own head.  goaways: those that came.
+    limit: the most bytes of a frame without its own head.
     """
 
-    def __init__(self, head_limit: int, *, skipped: int = 0, limit: int = LIMIT) -> None:
-        self.goaways: list[GoAway] = []
-        self._head = bytearray()
-        self._left = skipped
-        self._limit, self._head_limit = limit, head_limit
+    def __init__(self, preface: bytes = b"", limit: int = LIMIT) -> None:
+        self._preface = preface
+        self._limit = limit
+        self._came = bytearray()
         self._is_first = True
-        self._in_head = False  # between HEADERS and the last CONTINUATION
-        self._head_size = 0
-        self._goaway: bytearray | None = None  # the content of one that is coming
 
-    def take(self, data: bytes) -> tuple[int, bytes]:
-        """Follow these bytes; return how many frames began in them, and what h2 gets. Raises BadFrame, TooCostly."""
-        at, count, rest = 0, 0, bytearray()
-        while at < len(data):
-            if self._left:
-                step = min(self._left, len(data) - at)
-                self._left -= step
-                self._content(rest, data[at : at + step])
-            else:
-                step = min(HEAD - len(self._head), len(data) - at)
-                self._head += data[at : at + step]
-                if len(self._head) == HEAD:
-                    self._begin(rest)
-                    count += 1
-            at += step
-        return count, bytes(rest)
+    def take(self, data: bytes) -> Iterator[Frame]:
+        """Take bytes, and yield each frame that is whole. Raises Violation; then nothing more may be taken."""
+        self._came += data
+        at = 0
+        try:
+            at = self._after_preface()
+            while not self._preface and (frame := self._frame(at)) is not None:
+                at += HEAD + len(frame.content)
+                yield frame
+        finally:
+            del self._came[:at]
 
-    def _content(self, rest: bytearray, part: bytes) -> None:
-        """Take a part of what a frame contains."""
-        if self._goaway is None:
-            rest += part
-            return
-        self._goaway += part[: GOAWAY_LENGTH - len(self._goaway)]
-        if not self._left:
-            last = int.from_bytes(self._goaway[:4]) & STREAM_BITS
-            self.goaways.append(GoAway(last, int.from_bytes(self._goaway[4:])))
-            self._goaway = None
+    def _after_preface(self) -> int:
+        """Compare what came with the preface; return how much of it that was."""
+        size = min(len(self._preface), len(self._came))
+        if self._came[:size] != self._preface[:size]:
+            raise Violation(Rule.PREFACE)
+        self._preface = self._preface[size:]
+        return size
 
-    def _begin(self, rest: bytearray) -> None:
-        """Take the head of a frame."""
-        length, kind, flags = int.from_bytes(self._head[:3]), self._head[3], self._head[4]
+    def _frame(self, at: int) -> Frame | None:
+        """Return the frame that begins there; None where it is not whole."""
+        came = self._came
+        if len(came) < at + HEAD:
+            return None
+        length, kind, flags = int.from_bytes(came[at : at + 3]), came[at + 3], came[at + 4]
+        if self._is_first and (kind != Kind.SETTINGS or flags & ACK):
+            raise Violation(Rule.FIRST_FRAME)
         if length > self._limit:
-            raise BadFrame(f"a frame of {length} bytes, where {self._limit} are allowed")
-        if self._is_first and kind != Kind.SETTINGS:
-            raise BadFrame("the first frame is no SETTINGS")
-        if kind == Kind.GOAWAY and length >= GOAWAY_LENGTH and not self._in_head and not any(self._head[5:]):
-            self._goaway = bytearray()
-        else:  # what is wrong with any other is for h2 to find
-            self._follow_head(kind, flags, length)
-            rest += self._head
-        self._is_first, self._left = False, length
-        self._head.clear()
+            raise Violation(Rule.TOO_LONG)
+        if len(came) < at + HEAD + length:
+            return None
+        self._is_first = False
+        stream = int.from_bytes(came[at + 5 : at + HEAD]) & STREAM_BITS
+        return Frame(kind, flags, stream, bytes(came[at + HEAD : at + HEAD + length]))
 
-    def _follow_head(self, kind: int, flags: int, length: int) -> None:
-        """Count the frames of one head together: h2 takes 64 of them."""
-        if kind in (Kind.HEADERS, Kind.PUSH_PROMISE):
-            self._head_size = 0
-        elif kind != Kind.CONTINUATION:
-            return
-        self._head_size += length
-        self._in_head = not flags & END_HEADERS
-        if self._head_size > self._head_limit:
-            raise TooCostly(f"the frames of a head have more than {self._head_limit} bytes")
+
+def check(frame: Frame, *, from_client: bool) -> None:
+    """Raise Violation for what is wrong with a frame by itself; its type is one of `Kind`.
+
+    from_client: whether a client sent it.
+    """
+    if frame.kind in OF_CONNECTION:
+        if frame.stream:
+            raise Violation(Rule.WITH_STREAM)
+    elif not frame.stream and frame.kind not in OF_EITHER:
+        raise Violation(Rule.WITHOUT_STREAM)
+    length = len(frame.content)
+    if length != LENGTHS.get(Kind(frame.kind), length):
+        raise Violation(Rule.LENGTH)
+    match frame.kind:
+        case Kind.SETTINGS:
+            _check_settings(frame, from_client=from_client)
+        case Kind.GOAWAY if length < GOAWAY_LENGTH:
+            raise Violation(Rule.LENGTH)
+        case Kind.PUSH_PROMISE:
+            raise Violation(Rule.PUSH)
+        case Kind.WINDOW_UPDATE if not int.from_bytes(frame.content) & STREAM_BITS:
+            rule = Rule.STREAM_INCREMENT if frame.stream else Rule.CONNECTION_INCREMENT
+            raise Violation(rule, frame.stream)
+        case Kind.PRIORITY if length != PRIORITY_LENGTH:
+            raise Violation(Rule.PRIORITY_LENGTH, frame.stream)
+
+
+def _check_settings(frame: Frame, *, from_client: bool) -> None:
+    """Check each setting of a frame, also one that another in it follows (RFC 9113 6.5.3)."""
+    content = frame.content
+    if len(content) % SETTING_LENGTH or (frame.flags & ACK and content):
+        raise Violation(Rule.LENGTH)
+    for at in range(0, len(content), SETTING_LENGTH):
+        value = int.from_bytes(content[at + 2 : at + SETTING_LENGTH])
+        match int.from_bytes(content[at : at + 2]):
+            case Setting.ENABLE_PUSH if value > from_client:
+                raise Violation(Rule.SETTING)
+            case Setting.INITIAL_WINDOW_SIZE if value > STREAM_BITS:
+                raise Violation(Rule.WINDOW_SETTING)
+            case Setting.MAX_FRAME_SIZE if not LIMIT <= value < 2**24:
+                raise Violation(Rule.SETTING)
+            case Setting.ENABLE_CONNECT_PROTOCOL if value > 1:
+                raise Violation(Rule.SETTING)
+
+
+def unpadded(frame: Frame) -> bytes:
+    """Return the content of DATA or HEADERS without padding, and without fields of priority. Raises Violation."""
+    content = frame.content
+    if frame.flags & PADDED:
+        if not content:
+            raise Violation(Rule.LENGTH)
+        if content[0] >= len(content):
+            raise Violation(Rule.PADDING)
+        content = content[1 : len(content) - content[0]]
+    if frame.kind == Kind.HEADERS and frame.flags & PRIORITY_FIELDS:
+        if len(content) < PRIORITY_LENGTH:
+            raise Violation(Rule.PADDING if frame.flags & PADDED else Rule.LENGTH)
+        content = content[PRIORITY_LENGTH:]
+    return content

@@ -11,17 +11,16 @@ from typing import Any
 from urllib.parse import unquote
 
 import h2.events
-from h2.exceptions import H2Error
 
 from bothways.describe.escape import visible
-from bothways.http2.engine import http2_connection
-from bothways.http2.frames import BadFrame, Budget, FrameReader, TooCostly
+from bothways.http2.frames import GoAway
+from bothways.http2.receiver import HeadKind, ReceivedHead, Receiver, StreamFailed
+from bothways.http2.violations import Violation
 from bothways.spiffe.messages import MOST_BYTES
 
 PATH = "/SpiffeWorkloadAPI/FetchX509SVID"
 EMPTY_REQUEST = b"\0\0\0\0\0"  # not compressed, 0 bytes
 HEAD = 5
-AT_ONCE = 4096  # bytes for h2 in one call: it calls itself for each frame that it does not know
 HEAD_LIMIT = 16 * 1024  # bytes of the fields of one head
 WORDS = 200  # characters of the agent's text in an error
 INVALID_ARGUMENT, PERMISSION_DENIED = 3, 7
@@ -39,8 +38,10 @@ class SVIDStream:
     """The client's side of one call, which lasts until one of both sides ends it. clock: the time in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._connection = http2_connection(client_side=True, head_limit=HEAD_LIMIT)
+        self._receiver = Receiver(client_side=True, head_limit=HEAD_LIMIT, clock=clock)
+        self._connection = self._receiver.http
         self._connection.initiate_connection()
+        self._receiver.requests(1, b"POST")
         self._connection.send_headers(
             1,
             [
@@ -59,8 +60,6 @@ class SVIDStream:
         )
         self._connection.send_data(1, EMPTY_REQUEST, end_stream=True)
         self._came = bytearray()
-        self._frames = FrameReader(HEAD_LIMIT)
-        self._budget = Budget(clock)
 
     def data_to_send(self) -> bytes:
         """Return the bytes to be sent now."""
@@ -70,30 +69,27 @@ class SVIDStream:
         """Process bytes of the agent; return the responses that are complete. Raises StreamEnded."""
         responses: list[bytes] = []
         try:
-            for at in range(0, len(data), AT_ONCE):
-                count, part = self._frames.take(data[at : at + AT_ONCE])
-                self._budget.spend(count)
-                for event in self._connection.receive_data(part):
-                    responses += self._take(event)
-                if self._frames.goaways:
-                    raise StreamEnded("it ended the stream")
-        except (H2Error, BadFrame, TooCostly) as error:
-            raise StreamEnded(f"what it sent is no HTTP/2: {visible(str(error), WORDS)}") from None
+            for event in self._receiver.take(data):
+                responses += self._take(event)
+        except Violation as violation:
+            raise _broken(str(violation)) from None
         return responses
 
     def _take(self, event: object) -> list[bytes]:
         match event:
-            case h2.events.ResponseReceived(headers=headers):
-                self._check_head(_texts(headers))
+            case ReceivedHead(kind=HeadKind.RESPONSE, fields=fields):
+                self._check_head(_texts(fields))
             case h2.events.DataReceived(data=data, flow_controlled_length=size):
                 self._connection.acknowledge_received_data(size or 0, 1)
                 if data:
-                    self._budget.earn(1 + len(data) / 1024)
+                    self._receiver.budget.earn(1 + len(data) / 1024)
                     self._came += data
                 return self._complete()
-            case h2.events.TrailersReceived(headers=headers):
-                self._end(_texts(headers))
-            case h2.events.StreamEnded() | h2.events.StreamReset():
+            case ReceivedHead(kind=HeadKind.TRAILERS, fields=fields):
+                self._end(_texts(fields))
+            case StreamFailed(rule=rule):
+                raise _broken(rule.text)
+            case h2.events.StreamEnded() | h2.events.StreamReset() | GoAway():
                 raise StreamEnded("it ended the stream")
             case _:
                 pass
@@ -124,6 +120,10 @@ class SVIDStream:
             found.append(bytes(self._came[HEAD : HEAD + size]))
             del self._came[: HEAD + size]
         return found
+
+
+def _broken(why: str) -> StreamEnded:
+    return StreamEnded(f"what it sent is no HTTP/2: {visible(why, WORDS)}")
 
 
 def _texts(headers: Any) -> dict[str, str]:

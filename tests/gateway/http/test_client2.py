@@ -1,4 +1,4 @@
-"""Services of HTTP/2 that are hostile: whatever they send ends their connection, and the client gets 502 or a cut."""
+"""Services of HTTP/2 that are hostile: whatever they send, the client gets 502 or a cut for that request alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from hyperframe.frame import DataFrame, Frame, GoAwayFrame, HeadersFrame, PushPr
 from bothways.gateway.http.conversation import REFUSALS
 from bothways.gateway.http.forward import INFORMATIONAL
 from bothways.gateway.http.services import IDLE
+from bothways.http2.frames import PREFACE, FrameReader, Kind
+from bothways.http2.frames import Frame as Frame2
 from gateway_http import HTTP, told_requests
 from gateway_talk import Setting, service, until
 
@@ -74,6 +76,14 @@ EVIL = {
     "a switch to another protocol": [head((":status", "101"), end=False)],
     "a field with a line end": [head((":status", "200"), ("x", "a\r\nset-cookie: b"), end=True)],
     "a name with a line end": [head((":status", "200"), ("x\r\ny", "a"), end=True)],
+    "a field with a control character": [head((":status", "200"), ("x", "a\x1b[2J"), end=True)],
+    "an informational response with one": [head((":status", "103"), ("x", "a\x7f"))],
+    "a name with an upper-case letter": [head((":status", "200"), ("X-Y", "a"), end=True)],
+    "a field of HTTP/1.1 connections": [head((":status", "200"), ("transfer-encoding", "chunked"), end=True)],
+    "a pseudo-header field of requests": [head((":status", "200"), (":path", "/"), end=True)],
+    "no status": [head(("x", "y"), end=True)],
+    "a length and no body": [head((":status", "200"), ("content-length", "2"), end=True)],
+    "fields that are larger than we said": [head((":status", "200"), *[("x", "a" * 3000)] * 24, end=True)],
     "informational responses without an end": [head((":status", "103"))] * 200,
     "a body before a head": [DataFrame(1, data=b"abc")],
     "a pushed response": [PushPromiseFrame(1, 2, data=PROMISE, flags=["END_HEADERS"])],
@@ -91,9 +101,70 @@ def test_an_invalid_response_reaches_no_client(
         assert [each[:4] for each in final] == [b"502 "] or what.startswith("informational")
         [line] = told_requests(setting)
         assert line["status"] == 502
+        assert line["cause"] in ("PEER_BREAKS_RULES", "BEYOND_OUR_LIMITS"), line
 
     asyncio.run(talk())
     assert "never retrieved" not in caplog.text
+
+
+BROKEN = {
+    "a malformed head": head((":status", "200"), ("X", "a"), end=True).serialize(),
+    "a status that is none": head((":status", "abc"), end=True).serialize(),
+    "heads without an end": head((":status", "103")).serialize() * 40,
+    "a head after the head": head((":status", "200")).serialize() * 2,
+    "a body that is too long": head((":status", "200"), ("content-length", "1")).serialize()
+    + DataFrame(1, data=b"xy").serialize(),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_malformed_response_ends_its_request_and_no_other_of_the_same_connection(
+    setting: Setting, what: str
+) -> None:
+    """RFC 9113 8.1.1: the second request is under way while the first one gets no response."""
+
+    async def talk_to(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        frames, heads = FrameReader(PREFACE), 0
+        writer.write(SettingsFrame(0).serialize())
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                for each in frames.take(data):
+                    got.append(each)
+                    heads += each.kind == Kind.HEADERS
+                    if each.kind == Kind.HEADERS and heads == 2:
+                        writer.write(BROKEN[what])
+                    if each.kind == Kind.RST_STREAM:
+                        ok = HeadersFrame(3, data=b"\x88", flags=["END_HEADERS", "END_STREAM"])
+                        writer.write(ok.serialize())
+
+    got: list[Frame2] = []
+
+    async def talk() -> None:
+        async with service(talk_to) as behind:
+            setting.write(behind.route(keys=BY_HTTP2))
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway, alpn=("h2",))
+                http = h2.connection.H2Connection()
+                http.initiate_connection()
+                for number in (1, 3):
+                    http.send_headers(number, HEAD, end_stream=True)
+                    writer.write(http.data_to_send())
+                    await until(lambda: any(each.kind == Kind.HEADERS for each in got))
+                statuses: dict[int, bytes] = {}
+                while statuses.get(3) is None:
+                    for event in http.receive_data(await reader.read(65536)):
+                        if isinstance(event, h2.events.ResponseReceived):
+                            statuses[event.stream_id] = dict(event.headers)[b":status"]
+                await until(lambda: len(told_requests(setting)) == 2)
+                assert statuses[3] == b"200" and statuses.get(1) in (b"502", b"200")
+                assert len(behind.writers) == 1
+                writer.transport.abort()
+        broken, good = sorted(told_requests(setting), key=lambda each: each["cause"] is None)
+        assert (broken["cause"], good["status"], good["cause"]) == ("PEER_BREAKS_RULES", 200, None)
+        assert "(RFC 9113 " in broken["ended"]
+        assert "(RFC 9113 " not in str(statuses)
+
+    asyncio.run(talk())
 
 
 def test_some_informational_responses_pass(setting: Setting) -> None:

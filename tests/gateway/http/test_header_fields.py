@@ -12,7 +12,7 @@ from bothways.gateway.http.header_fields import (
     response_fields,
     trailer_fields,
 )
-from bothways.gateway.http.messages import RefusedRequest
+from bothways.gateway.http.messages import RefusedRequest, ServiceFailed
 
 FORGED = [
     "Client-Cert",
@@ -68,6 +68,16 @@ def test_a_value_with_a_control_character_passes_neither_before_a_body_nor_behin
     with pytest.raises(RefusedRequest, match="control"):
         request_fields([(b"x", value)])
     assert trailer_fields([(b"x", value), (b"y", b"a\tb\xff")]) == [(b"y", b"a\tb\xff")]
+    with pytest.raises(ServiceFailed, match="field that HTTP has not"):
+        response_fields([(b"x", value)])
+    assert response_fields([(b"y", b"a\tb\xff")]) == [(b"y", b"a\tb\xff")]
+
+
+@pytest.mark.parametrize("name", [b"", b"x y", b"x(y", b"x\xff", b"x:"])
+def test_a_name_of_a_response_is_a_token(name: bytes) -> None:
+    """RFC 9110 5.1: HTTP/2 allows others, which HTTP/1.1 has not."""
+    with pytest.raises(ServiceFailed, match="field that HTTP has not"):
+        response_fields([(name, b"y")])
 
 
 def test_other_fields_pass_as_they_are() -> None:

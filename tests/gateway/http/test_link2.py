@@ -31,7 +31,8 @@ from bothways.gateway.http.messages import BodyEnd
 from bothways.gateway.http.services import BUSY
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.server import Gateway
-from bothways.http2.frames import COST_AT_ONCE, FrameReader, GoAway
+from bothways.http2.budget import COST_AT_ONCE
+from bothways.http2.frames import FrameReader, GoAway, Kind
 from gateway_http import (
     HTTP,
     Got,
@@ -60,7 +61,8 @@ class Client:
         self.reader, self.writer = reader, writer
         self.http = h2.connection.H2Connection(CONFIG)
         self.http.initiate_connection()
-        self.frames = FrameReader(1 << 20)  # since h2 would take GOAWAY for the end of all streams
+        self.frames = FrameReader()
+        self.goaways: list[GoAway] = []  # taken out, since h2 would take each for the end of all streams
         self.events: list[Any] = []
         self.ended = False
 
@@ -77,7 +79,11 @@ class Client:
         if not data:
             self.ended = True
             return
-        self.events += self.http.receive_data(self.frames.take(data)[1])
+        for frame in self.frames.take(data):
+            if frame.kind == Kind.GOAWAY:
+                self.goaways.append(GoAway.of(frame))
+            else:
+                self.events += self.http.receive_data(frame.wire)
         for event in self.events:
             if isinstance(event, h2.events.DataReceived) and event.flow_controlled_length:
                 self.http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
@@ -244,7 +250,11 @@ def test_more_requests_than_a_service_gets_at_once_wait_for_the_others(setting: 
         ((("connection", "close"),), {}, 0),
         ((("transfer-encoding", "chunked"),), {}, 0),
         ((("x", "a\r\nclient-cert: y"),), {}, 0),
-        ((("content-length", "5"),), {}, 400),
+        ((("content-length", "5"),), {}, 0),
+        ((("content-length", "5"), ("content-length", "5")), {}, 0),
+        ((("x", "a" * 20_000), ("z", "a" * 20_000)), {}, 431),
+        ((), {"path": ""}, 0),
+        ((("host", "other.example"),), {}, 0),
         ((("content-length", "+0"),), {}, 0),
         ((("content-length", "0"), ("content-length", "1")), {}, 0),
         ([(f"x-{number}", "y") for number in range(130)], {}, 431),
@@ -259,9 +269,15 @@ def test_a_request_of_http2_that_is_not_served_ends_its_stream_at_most(
         async with web() as requests, gateway_to(setting, requests) as gateway:
             async with client_of(setting, gateway) as client:
                 assert (await client.ask(*fields, **changes))[0] == status
-                if status:
-                    assert (await client.ask())[0] == 200, "the connection goes on"
-            assert len(requests.got) == (2 if status == 200 else 1 if status else 0)
+                if status == 0:
+                    [reset] = client.of(h2.events.StreamReset)
+                    assert reset.error_code == ErrorCodes.PROTOCOL_ERROR
+                    await until(lambda: told_requests(setting))
+                    [line] = told_requests(setting)
+                    assert (line["status"], line["cause"]) == (None, "PEER_BREAKS_RULES")
+                    assert "(RFC 9113 8." in line["ended"] and line["method"] == "GET"
+                assert (await client.ask())[0] == 200, "the connection goes on"
+            assert len(requests.got) == (2 if status == 200 else 1)
 
     asyncio.run(talk())
 
@@ -314,6 +330,7 @@ LAST = on_the_wire("GET /last HTTP/1.1")
         ([("content-length", "3")], b"ok", {"method": "POST"}, 0, b""),
         ([("content-length", str(2**64 + 2))], b"ok", {"method": "POST"}, 0, b""),
         ([("content-length", "2"), ("content-length", "2")], b"ok", {"method": "POST"}, 400, b""),
+        ([("content-length", str(2**64 + 2))], None, {"method": "POST"}, 0, b""),
         ([("content-length", "2")], b"ok", {"method": "POST"}, 200, POSTED),
         ([], b"ok", {"method": "POST"}, 200, CHUNKS),
         # what passes
@@ -543,8 +560,8 @@ def test_a_client_that_costs_more_than_it_brings_is_ended_and_no_other(setting: 
                     client.writer.write(data)
                     await client.writer.drain()
                 with contextlib.suppress(h2.exceptions.ProtocolError):
-                    await client.until(lambda: client.ended or client.frames.goaways)
-                assert client.ended or client.frames.goaways
+                    await client.until(lambda: client.ended or client.goaways)
+                assert client.ended or client.goaways
                 assert len(requests.got) - before <= 200
                 assert (await other.ask())[0] == 200
 
@@ -576,10 +593,10 @@ def test_a_gateway_that_drains_lets_requests_of_http2_end_and_takes_no_more(sett
                 assert client.of(h2.events.ResponseReceived, first)
                 [reset] = client.of(h2.events.StreamReset, second)
                 assert reset.error_code == ErrorCodes.REFUSED_STREAM
-                assert client.frames.goaways[0] == GoAway(first, ErrorCodes.NO_ERROR)
+                assert client.goaways[0] == GoAway(first, ErrorCodes.NO_ERROR)
                 await asyncio.wait_for(draining, 20)
                 await idle.until(lambda: idle.ended)
-                assert {each.last for each in client.frames.goaways} == {first}, "it never grows"
+                assert {each.last for each in client.goaways} == {first}, "it never grows"
 
     asyncio.run(talk())
 

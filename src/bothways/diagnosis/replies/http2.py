@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from enum import IntEnum
 from typing import NamedTuple
 
-from bothways.http2.frames import HEAD
+from bothways.http2.frames import HEAD, PADDED, PRIORITY_FIELDS, Kind
+from bothways.http2.violations import ErrorCode
 
 FRAMES_LOOKED_AT = 64
-PADDED, PRIORITY = 0x08, 0x20
 # RFC 7541 A: the statuses that one byte encodes, and the entries with the name ":status".
 INDEXED: Mapping[int, int] = {8: 200, 9: 204, 10: 206, 11: 304, 12: 400, 13: 404, 14: 500}
 # RFC 7541 B, as far as needed.
@@ -24,27 +23,13 @@ _HUFFMAN: Mapping[str, str] = {
     "-": "010110", "s": "01000", "t": "01001", "a": "00011", "u": "101101",
 }  # fmt: skip
 _SYMBOLS: Mapping[str, str] = {bits: symbol for symbol, bits in _HUFFMAN.items()}
-ERROR_NAMES: Mapping[int, str] = {
-    0x1: "PROTOCOL_ERROR", 0x2: "INTERNAL_ERROR", 0x3: "FLOW_CONTROL_ERROR", 0x4: "SETTINGS_TIMEOUT",
-    0x5: "STREAM_CLOSED", 0x6: "FRAME_SIZE_ERROR", 0x7: "REFUSED_STREAM", 0x8: "CANCEL", 0x9: "COMPRESSION_ERROR",
-    0xA: "CONNECT_ERROR", 0xB: "ENHANCE_YOUR_CALM", 0xC: "INADEQUATE_SECURITY", 0xD: "HTTP_1_1_REQUIRED",
-}  # fmt: skip
+ERROR_NAMES: Mapping[int, str] = {each.value: each.name for each in ErrorCode if each}
 # https://grpc.io/docs/guides/status-codes
 GRPC_NAMES: Mapping[int, str] = {
     1: "CANCELLED", 2: "UNKNOWN", 3: "INVALID_ARGUMENT", 4: "DEADLINE_EXCEEDED", 5: "NOT_FOUND", 6: "ALREADY_EXISTS",
     7: "PERMISSION_DENIED", 8: "RESOURCE_EXHAUSTED", 9: "FAILED_PRECONDITION", 10: "ABORTED", 11: "OUT_OF_RANGE",
     12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE", 15: "DATA_LOSS", 16: "UNAUTHENTICATED",
 }  # fmt: skip
-
-
-class Frame(IntEnum):
-    """Types of frames (RFC 9113 6)."""
-
-    DATA = 0
-    HEADERS = 1
-    RST_STREAM = 3
-    SETTINGS = 4
-    GOAWAY = 7
 
 
 class Framed(NamedTuple):
@@ -73,7 +58,7 @@ def read_http2(data: bytes) -> Framed | None:
     """Return what a server's first frames say; None for what is not HTTP/2 or says nothing."""
     found = Framed()
     for number, (kind, flags, payload) in enumerate(_frames(data)):
-        if number == 0 and kind not in (Frame.SETTINGS, Frame.GOAWAY):
+        if number == 0 and kind not in (Kind.SETTINGS, Kind.GOAWAY):
             return None
         found = _after(found, kind, flags, payload)
     return found if found.text else None
@@ -81,16 +66,16 @@ def read_http2(data: bytes) -> Framed | None:
 
 def _after(found: Framed, kind: int, flags: int, payload: bytes) -> Framed:
     match kind:
-        case Frame.HEADERS:
-            block = _unpadded(payload, flags)[5 if flags & PRIORITY else 0 :]
+        case Kind.HEADERS:
+            block = _unpadded(payload, flags)[5 if flags & PRIORITY_FIELDS else 0 :]
             status = found.status if found.status is not None else _status(block)
             grpc = _grpc_status(block)
             return found._replace(status=status, grpc=found.grpc if grpc is None else grpc)
-        case Frame.DATA:
+        case Kind.DATA:
             return found._replace(body=found.body + _unpadded(payload, flags))
-        case Frame.RST_STREAM:
+        case Kind.RST_STREAM:
             return found._replace(error=int.from_bytes(payload[:4], "big"))
-        case Frame.GOAWAY:
+        case Kind.GOAWAY:
             return found._replace(error=int.from_bytes(payload[4:8], "big"))
     return found
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from typing import Any
 
-from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
 from bothways.diagnosis.causes import Cause
-from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
+from bothways.gateway.http.link2 import READ_AT_ONCE, BrokenStream, Link2, Stream2
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
     BodyEnd,
@@ -21,9 +18,11 @@ from bothways.gateway.http.messages import (
     ServiceFailed,
 )
 from bothways.gateway.http.streams import ByteStream
+from bothways.http2.heads import split
+from bothways.http2.receiver import ReceivedHead
+from bothways.http2.violations import ErrorCode, Rule
 
 MOST_HEADS = 8  # of one response that wait to be passed on
-_STATUS = re.compile(rb"[1-5][0-9]{2}")  # RFC 9110 15: all others are invalid
 
 
 class HTTP2Service:
@@ -86,18 +85,15 @@ class HTTP2Service:
         finally:
             self._link.transport_closed()
 
-    def _head(self, stream: Stream2, event: Any) -> None:
-        """Keep a head of a response. Raises ServiceFailed, which ends the connection."""
-        status = pseudo_fields_of(event.headers)[b":status"]
-        if _STATUS.fullmatch(status) is None:
-            raise ServiceFailed("the service sent an invalid status", why=Cause.PEER_BREAKS_RULES)
-        is_end = getattr(event, "stream_ended", None) is not None
+    def _head(self, stream: Stream2, head: ReceivedHead) -> None:
+        """Keep a head of a response. Too many of one response end its stream."""
         heads = self._heads.setdefault(stream.number, [])
         if len(heads) >= MOST_HEADS:
-            raise ServiceFailed(
-                "the service sends heads faster than its client reads them", why=Cause.BEYOND_OUR_LIMITS
-            )
-        heads.append(Response(int(status), fields_of(event.headers), is_end=is_end))
+            stream.cancel(ErrorCode.ENHANCE_YOUR_CALM)
+            stream.end(ErrorCode.ENHANCE_YOUR_CALM, Rule.HEADS)
+            return
+        pseudo, fields = split(head.fields)
+        heads.append(Response(int(pseudo[b":status"]), fields, is_end=head.is_end))
         stream.news.set()
 
 
@@ -128,9 +124,10 @@ class HTTP2ServiceExchange:
             if request.length:
                 fields.append((b"content-length", b"%d" % request.length))
             self._has_ended = not request.has_body
+            self._link.receiver.requests(number, request.method)
             await self._stream.send_fields(fields, end=not request.has_body)
         except (ConnectionError, TimeoutError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}", is_unused=True, why=error) from None
+            raise _failed(error, is_unused=True) from None
 
     async def send(self, data: bytes) -> None:
         """Send a part of the body."""
@@ -139,7 +136,7 @@ class HTTP2ServiceExchange:
         except TimeoutError:
             raise ServiceFailed("the service did not read the request", why=Cause.BACKEND_DOWN) from None
         except (ConnectionError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}", why=error) from None
+            raise _failed(error) from None
 
     async def finish(self, trailers: list[Field]) -> None:
         """End the request; one without a body has ended already."""
@@ -152,16 +149,18 @@ class HTTP2ServiceExchange:
             else:
                 await self._own.send_end()
         except (ConnectionError, TimeoutError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}", why=error) from None
+            raise _failed(error) from None
 
     async def response(self) -> Response:
         """Return the next head."""
         own = self._own
         heads = self._heads.setdefault(own.number, [])
         while not heads:
+            if own.broken is not None:
+                raise ServiceFailed(f"the service: {own.broken.text}", why=Cause.PEER_BREAKS_RULES)
             if own.reset is not None:
-                refused = own.reset == ErrorCodes.REFUSED_STREAM
-                unused = refused or own.reset == ErrorCodes.CONNECT_ERROR
+                refused = own.reset == ErrorCode.REFUSED_STREAM
+                unused = refused or own.reset == ErrorCode.CONNECT_ERROR
                 raise ServiceFailed("the service reset the request", is_unused=unused, is_refused=refused)
             own.news.clear()
             await own.news.wait()
@@ -172,12 +171,12 @@ class HTTP2ServiceExchange:
         try:
             return await self._own.next_part()
         except (ConnectionError, H2Error) as error:
-            raise ServiceFailed(f"the service: {error}", why=error) from None
+            raise _failed(error) from None
 
     def close(self) -> None:
         """Forget the request; if it is not served yet, it is not wanted any more."""
         if self._stream is not None:
-            self._stream.cancel(ErrorCodes.CANCEL)
+            self._stream.cancel(ErrorCode.CANCEL)
             self._heads.pop(self._stream.number, None)
             self._stream.drop()
 
@@ -186,3 +185,9 @@ class HTTP2ServiceExchange:
         if self._stream is None:
             raise ServiceFailed("no request was begun")
         return self._stream
+
+
+def _failed(error: Exception, *, is_unused: bool = False) -> ServiceFailed:
+    """Return what went wrong with a service: it ended, or does not speak HTTP/2 as it should."""
+    why = Cause.PEER_BREAKS_RULES if isinstance(error, BrokenStream) else error
+    return ServiceFailed(f"the service: {error}", is_unused=is_unused, why=why)

@@ -32,6 +32,7 @@ from bothways.gateway.http.services import Services, ToService
 from bothways.gateway.http.streams import ByteStream, PlainStream
 from bothways.gateway.http.websocket import pass_bytes
 from bothways.gateway.log import RequestEntry
+from bothways.http2.violations import Rule
 
 if TYPE_CHECKING:
     from bothways.gateway.backends import Unreached
@@ -128,7 +129,9 @@ class Conversation:
         times = self._times
         patience = Patience(times.keep_alive, times.request_head, times.request_body)
         if self.served.protocol == HTTP2:
-            self._server2 = HTTP2Server(self.client, patience, self._serve_stream, self._end_if_idle)
+            self._server2 = HTTP2Server(
+                self.client, patience, self._serve_stream, self._end_if_idle, self._tell_refused
+            )
             return Ending.of(Code.CLOSED, await self._server2.run())
         server = HTTP1Server(self.client, patience)
         while not self._draining:
@@ -193,10 +196,19 @@ class Conversation:
             entry.fails(str(error), error.why)
             exchange.cut()
         except asyncio.CancelledError:
-            entry.fails("the client reset the request, or is gone", Cause.GAVE_UP)
+            if exchange.broken is None:
+                entry.fails("the client reset the request, or is gone", Cause.GAVE_UP)
+            else:
+                entry.fails(exchange.broken.text, cause_of_rule(exchange.broken))
             raise
         finally:
             self._finish(entry)
+
+    def _tell_refused(self, request: RequestHead, rule: Rule) -> None:
+        """Tell of what is no request of HTTP/2, or of one too many; its client has been told."""
+        entry = self.entry_of(request)
+        entry.fails(rule.text, cause_of_rule(rule))
+        self._finish(entry)
 
     async def _websocket(self, service: ByteStream, entry: RequestEntry) -> Ending:
         received, sent = self.client.received, service.received
@@ -293,6 +305,11 @@ class Conversation:
     def _finish(self, entry: RequestEntry) -> None:
         entry.seconds = asyncio.get_running_loop().time() - entry.began
         self._tell(entry)
+
+
+def cause_of_rule(rule: Rule) -> Cause:
+    """Return the cause of a stream that a peer broke."""
+    return Cause.SERVICE_BUSY if rule is Rule.TOO_MANY_STREAMS else Cause.PEER_BREAKS_RULES
 
 
 async def give(exchange: RequestExchange, page: PageAnswer) -> None:

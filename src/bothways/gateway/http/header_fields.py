@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bothways.gateway.http.messages import Field, RefusedRequest
+from bothways.diagnosis.causes import Cause
+from bothways.gateway.http.messages import Field, RefusedRequest, ServiceFailed
 
 _OTHER = re.compile(rb"[^a-z0-9]")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _CONTROL = re.compile(
     rb"[\x00-\x08\x0a-\x1f\x7f]"
 )  # RFC 9110 5.5: invalid, though parsers may keep most of them
@@ -129,7 +131,12 @@ def _is_hop(name: bytes) -> bool:
 
 
 def response_fields(fields: list[Field]) -> list[Field]:
-    """Return those that pass back to the client; Content-Length is for others to write."""
+    """Return those that pass back to the client; Content-Length is for others to write.
+
+    Raises ServiceFailed for a name that is no token, and for control characters (RFC 9110 5.1, 5.5).
+    """
+    if any(_TOKEN.fullmatch(name) is None or _CONTROL.search(value) for name, value in fields):
+        raise ServiceFailed("the service sent a field that HTTP has not", why=Cause.PEER_BREAKS_RULES)
     hidden = HOP_BY_HOP | nominated(fields) | {b"content-length"}
     return [each for each in fields if each[0] not in hidden]
 

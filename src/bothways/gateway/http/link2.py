@@ -12,28 +12,24 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import h2.events
-from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 
 from bothways.gateway.http.messages import BodyEnd, Field
 from bothways.gateway.http.streams import ByteStream
-from bothways.http2.engine import http2_connection
-from bothways.http2.frames import (
-    ANSWERS_TO_PART,
-    COST_OF_RESET,
-    PREFACE,
-    BadFrame,
-    Budget,
-    FrameReader,
-    GoAway,
-    TooCostly,
-)
+from bothways.http2.budget import ANSWERS_TO_PART, COST_OF_RESET
+from bothways.http2.frames import GoAway
+from bothways.http2.receiver import HeadKind, ReceivedHead, Receiver, StreamFailed
+from bothways.http2.violations import ErrorCode, Rule, Violation
 
 STREAMS = 100  # requests at once on one connection
 STREAM_WINDOW = 64 * 1024 - 1
 CONNECTION_WINDOW = 1024 * 1024  # bytes of bodies that may be held for all streams
 READ_AT_ONCE = 4 * 1024
+
+
+class BrokenStream(ConnectionAbortedError):
+    """A stream, or its connection, was ended since the peer does not speak HTTP/2 as it should."""
 
 
 class Stream2:
@@ -43,6 +39,7 @@ class Stream2:
         self.link = link
         self.number = number
         self.reset: int | None = None  # the code of an error by which it ended
+        self.broken: Rule | None = None  # what the peer did wrong, where that ended it
         self._body = bytearray()  # what came and was not taken yet
         self._taken_of_window = 0  # by that, with its padding
         self._end: BodyEnd | None = None
@@ -64,9 +61,10 @@ class Stream2:
             self._end = end
         self.news.set()
 
-    def end(self, code: int) -> None:
-        """End it by an error."""
-        self.reset = code if self.reset is None else self.reset
+    def end(self, code: int, broken: Rule | None = None) -> None:
+        """End it by an error. broken: what the peer did wrong, where that is why."""
+        if self.reset is None:
+            self.reset, self.broken = code, broken
         self.news.set()
         self.room.set()
 
@@ -117,12 +115,9 @@ class Stream2:
         self.link.http.end_stream(self.number)
         await self.link.flush()
 
-    def cancel(self, code: ErrorCodes) -> None:
+    def cancel(self, code: ErrorCode) -> None:
         """Reset it, if it is still there."""
-        try:
-            self.link.http.reset_stream(self.number, code)
-        except H2Error:
-            return  # it has ended already
+        self.link.receiver.reset(self.number, code)
         self.link.flush_soon()
 
     def drop(self) -> None:
@@ -138,6 +133,8 @@ class Stream2:
             self.link.acknowledge(self.number, size)
 
     def _check(self) -> None:
+        if self.broken is not None:
+            raise BrokenStream(self.broken.text)
         if self.reset is not None:
             raise ConnectionResetError(f"the stream was reset with the code {self.reset}")
 
@@ -145,7 +142,8 @@ class Stream2:
 class Link2:
     """One connection. client_side: whether we make the requests.  taking: seconds in which the peer takes something.
 
-    begun: is called with a stream and the event of its first head, when the peer has made a request.
+    begun: is called with a stream and its head, when the peer has made a request.  headed: with those of responses.
+    failed: is called for a request that was malformed, or one too many.
     """
 
     def __init__(
@@ -155,24 +153,29 @@ class Link2:
         client_side: bool,
         taking: float,
         head_limit: int,
-        begun: Callable[[Stream2, Any], None] | None = None,
-        headed: Callable[[Stream2, Any], None] | None = None,
+        begun: Callable[[Stream2, ReceivedHead], None] | None = None,
+        headed: Callable[[Stream2, ReceivedHead], None] | None = None,
+        failed: Callable[[StreamFailed], None] | None = None,
     ) -> None:
         self.wire = wire
         self.taking = taking
         self.streams: dict[int, Stream2] = {}
-        self.budget = Budget(asyncio.get_running_loop().time)
-        self._frames = FrameReader(head_limit, skipped=0 if client_side else PREFACE)
         self.peer_leaves = False  # it takes no more requests, or makes none
         self._client_side = client_side
         self._last_taken: int | None = None  # the last stream of the peer, where we have said so
         self._has_said_end = False
-        self._begun, self._headed = begun, headed
+        self._begun, self._headed, self._failed = begun, headed, failed
         settings = {
             SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
             SettingCodes.INITIAL_WINDOW_SIZE: STREAM_WINDOW,
         }
-        self.http = http2_connection(client_side=client_side, head_limit=head_limit, settings=settings)
+        self.receiver = Receiver(
+            client_side=client_side,
+            head_limit=head_limit,
+            clock=asyncio.get_running_loop().time,
+            settings=settings,
+        )
+        self.http, self.budget = self.receiver.http, self.receiver.budget
 
     async def start(self) -> None:
         """Send our preface and settings."""
@@ -206,20 +209,15 @@ class Link2:
         if not data:
             return False
         try:
-            count, rest = self._frames.take(data)
-            self.budget.spend(count)
-            for event in self.http.receive_data(rest):
+            for event in self.receiver.take(data):
                 self._take(event)
-            while self._frames.goaways:
-                self._take_goaway(self._frames.goaways.pop(0))
-        except (H2Error, TooCostly, BadFrame) as error:
-            if isinstance(error, TooCostly):
-                self.close(ErrorCodes.ENHANCE_YOUR_CALM)
-            elif isinstance(error, BadFrame):
-                self.close(ErrorCodes.FRAME_SIZE_ERROR)
-            self._has_said_end = True  # of other errors h2 says it
+        except Violation as violation:
+            self._has_said_end = self._has_said_end or violation.is_told
+            self.close(violation.rule.code)
             self.flush_soon()
-            raise ConnectionAbortedError(f"not valid HTTP/2: {error}") from None
+            for stream in tuple(self.streams.values()):
+                stream.end(violation.rule.code, violation.rule)
+            raise BrokenStream(f"not valid HTTP/2: {violation}") from None
         await self.flush()
         await asyncio.sleep(0)
         return True
@@ -232,9 +230,9 @@ class Link2:
         if self._last_taken is None and not self.wire.is_lost:
             self._last_taken = last
             self.flush_soon()
-            self._write_soon(GoAway(last, ErrorCodes.NO_ERROR).frame)
+            self._write_soon(GoAway(last, ErrorCode.NO_ERROR).wire)
 
-    def close(self, code: ErrorCodes = ErrorCodes.NO_ERROR) -> None:
+    def close(self, code: ErrorCode = ErrorCode.NO_ERROR) -> None:
         """Say that the connection ends, unless that was said."""
         if self._has_said_end:
             return
@@ -246,44 +244,62 @@ class Link2:
     def transport_closed(self) -> None:
         """End every stream, since the connection is gone."""
         for stream in tuple(self.streams.values()):
-            stream.end(int(ErrorCodes.CONNECT_ERROR))
+            stream.end(ErrorCode.CONNECT_ERROR)
 
     def _take(self, event: Any) -> None:
-        """Take what a frame meant. The head of each was paid for already; what it brought is given back."""
+        """Take what a frame meant. The frame was paid for already; what it brought is given back."""
         stream = self.streams.get(getattr(event, "stream_id", None) or 0)
-        if isinstance(event, h2.events.RequestReceived):
-            self.budget.earn(1 + COST_OF_RESET / 2)
-            made = self.streams[event.stream_id] = Stream2(self, event.stream_id)
-            if self._begun is not None:
-                self._begun(made, event)
-        elif isinstance(event, h2.events.DataReceived):
-            self._take_data(stream, event)
-        elif isinstance(event, (h2.events.ResponseReceived, h2.events.InformationalResponseReceived)):
-            if isinstance(event, h2.events.ResponseReceived):
-                self.budget.earn(1 + COST_OF_RESET / 2)
-            if stream is not None and self._headed is not None:
-                self._headed(stream, event)
-        elif isinstance(event, h2.events.TrailersReceived):
-            self.budget.earn(1)
-            if stream is not None:
-                stream.came_to_end(BodyEnd(fields_of(event.headers)))
-        elif isinstance(event, h2.events.StreamEnded):
-            if stream is not None:
+        match event:
+            case ReceivedHead():
+                self._take_head(event)
+            case StreamFailed():
+                self._take_failure(event)
+            case GoAway():
+                self._take_goaway(event)
+            case h2.events.DataReceived():
+                self._take_data(stream, event)
+            case h2.events.StreamEnded() if stream is not None:
                 stream.came_to_end(BodyEnd())
-        elif isinstance(event, h2.events.StreamReset):
-            self.budget.spend(COST_OF_RESET - 1)
-            if stream is not None:
-                stream.end(int(event.error_code))
-        elif isinstance(event, (h2.events.WindowUpdated, h2.events.RemoteSettingsChanged)):
-            for each in (stream,) if stream is not None else tuple(self.streams.values()):
-                each.room.set()
+            case h2.events.StreamReset():
+                self.budget.spend(COST_OF_RESET - 1)
+                if stream is not None:
+                    stream.end(int(event.error_code))
+            case h2.events.WindowUpdated() | h2.events.RemoteSettingsChanged():
+                for each in (stream,) if stream is not None else tuple(self.streams.values()):
+                    each.room.set()
+
+    def _take_head(self, head: ReceivedHead) -> None:
+        stream = self.streams.get(head.stream)
+        match head.kind:
+            case HeadKind.REQUEST:
+                self.budget.earn(1 + COST_OF_RESET / 2)
+                made = self.streams[head.stream] = Stream2(self, head.stream)
+                if self._begun is not None:
+                    self._begun(made, head)
+            case HeadKind.TRAILERS:
+                self.budget.earn(1)
+                if stream is not None:
+                    stream.came_to_end(BodyEnd(head.fields))
+            case _:
+                if head.kind is HeadKind.RESPONSE:
+                    self.budget.earn(1 + COST_OF_RESET / 2)
+                if stream is not None and self._headed is not None:
+                    self._headed(stream, head)
+
+    def _take_failure(self, failure: StreamFailed) -> None:
+        """End a stream that the peer broke; a request that was none is told."""
+        stream = self.streams.get(failure.stream)
+        if stream is not None:
+            stream.end(failure.rule.code, failure.rule)
+        elif failure.fields and self._failed is not None:
+            self._failed(failure)
 
     def _take_goaway(self, goaway: GoAway) -> None:
         """End those of our streams that the peer does not take; the others go on."""
         self.peer_leaves = True
         for stream in tuple(self.streams.values()):
             if self._client_side and stream.number > goaway.last:
-                stream.end(int(ErrorCodes.REFUSED_STREAM))
+                stream.end(ErrorCode.REFUSED_STREAM)
 
     def _take_data(self, stream: Stream2 | None, event: Any) -> None:
         if event.data:
@@ -292,13 +308,3 @@ class Link2:
             self.acknowledge(event.stream_id, event.flow_controlled_length)
         elif event.flow_controlled_length:
             stream.came(event.data, event.flow_controlled_length)
-
-
-def fields_of(headers: Any) -> list[Field]:
-    """Return header fields of h2 without the pseudo-header fields."""
-    return [(bytes(name), bytes(value)) for name, value in headers if not bytes(name).startswith(b":")]
-
-
-def pseudo_fields_of(headers: Any) -> dict[bytes, bytes]:
-    """Return the pseudo-header fields of h2."""
-    return {bytes(name): bytes(value) for name, value in headers if bytes(name).startswith(b":")}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any
 
-from h2.errors import ErrorCodes
 from h2.exceptions import H2Error
 
 from bothways.diagnosis.causes import Cause
-from bothways.gateway.http.link2 import READ_AT_ONCE, Link2, Stream2, fields_of, pseudo_fields_of
+from bothways.gateway.http.link2 import READ_AT_ONCE, BrokenStream, Link2, Stream2
 from bothways.gateway.http.messages import (
     FIELDS_LIMIT,
     HEAD_LIMIT,
@@ -26,6 +24,9 @@ from bothways.gateway.http.messages import (
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
 from bothways.gateway.http.streams import ByteStream
+from bothways.http2.heads import split
+from bothways.http2.receiver import ReceivedHead, StreamFailed
+from bothways.http2.violations import ErrorCode, Rule
 
 # What becomes the first line of a request of HTTP/1.1 (RFC 9112 3, RFC 9110 5.6.2).
 _METHOD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -46,12 +47,17 @@ class HTTP2Exchange:
         """Whether a response has begun."""
         return self._has_response
 
+    @property
+    def broken(self) -> Rule | None:
+        """What the client did wrong, where that ended the request."""
+        return self._stream.broken
+
     async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body."""
         try:
             part = await self._stream.next_part()
         except (ConnectionError, H2Error) as error:
-            raise ClientGone(f"the client: {error}") from None
+            raise _gone(error) from None
         self._request_ended = isinstance(part, BodyEnd)
         return part
 
@@ -89,12 +95,12 @@ class HTTP2Exchange:
 
     def cut(self) -> None:
         """End the stream by an error, so that a part is not taken for the whole."""
-        self._stream.cancel(ErrorCodes.INTERNAL_ERROR)
+        self._stream.cancel(ErrorCode.INTERNAL_ERROR)
 
     def close(self) -> None:
         """Forget the stream; what is left of a request is not wanted (RFC 9113 8.1)."""
         if self.request.has_body and not self._request_ended:
-            self._stream.cancel(ErrorCodes.NO_ERROR)
+            self._stream.cancel(ErrorCode.NO_ERROR)
         self._stream.drop()
 
     async def _sent(self, sending: Awaitable[None]) -> None:
@@ -103,13 +109,14 @@ class HTTP2Exchange:
         except TimeoutError:
             raise ClientGone("the client took nothing of the response") from None
         except (ConnectionError, H2Error) as error:
-            raise ClientGone(f"the client: {error}") from None
+            raise _gone(error) from None
 
 
 class HTTP2Server:
     """Reads the requests of one client, and serves each in a task.
 
-    serve: serves one.  idle: is called when none is being served any more.
+    serve: serves one.  idle: is called when none is being served any more.  refused: is called for what is no request,
+    or one too many, with as much of it as is known.
     """
 
     def __init__(
@@ -118,13 +125,19 @@ class HTTP2Server:
         patience: Patience,
         serve: Callable[[HTTP2Exchange], Awaitable[None]],
         idle: Callable[[], None],
+        refused: Callable[[RequestHead, Rule], None],
     ) -> None:
         self._patience = patience
-        self._serve, self._idle = serve, idle
+        self._serve, self._idle, self._refused = serve, idle, refused
         self._tasks: dict[asyncio.Task[None], Stream2] = {}
         self._draining = False
         self._link = Link2(
-            wire, client_side=False, taking=patience.taking, head_limit=HEAD_LIMIT, begun=self._begin
+            wire,
+            client_side=False,
+            taking=patience.taking,
+            head_limit=HEAD_LIMIT,
+            begun=self._begin,
+            failed=self._refuse,
         )
 
     async def run(self) -> str:
@@ -145,7 +158,7 @@ class HTTP2Server:
                 if self._link.peer_leaves and self.is_idle:
                     return "the client made no further request"
         except (ConnectionError, TimeoutError) as error:
-            raise ClientGone(f"the client: {error}") from None
+            raise _gone(error) from None
         finally:
             await self._end()
 
@@ -164,14 +177,18 @@ class HTTP2Server:
             if stream.reset is not None:
                 task.cancel()
 
-    def _begin(self, stream: Stream2, event: Any) -> None:
+    def _refuse(self, failure: StreamFailed) -> None:
+        """Tell of what is no request, or one too many."""
+        self._refused(_head_of(failure.fields), failure.rule)
+
+    def _begin(self, stream: Stream2, head: ReceivedHead) -> None:
         """Serve a request."""
         if self._draining:
             self._link.refuse_after(max(0, stream.number - 2))
-            stream.cancel(ErrorCodes.REFUSED_STREAM)
+            stream.cancel(ErrorCode.REFUSED_STREAM)
             stream.drop()
             return
-        request, problem = request_of(event)
+        request, problem = request_of(head)
         exchange = HTTP2Exchange(stream, request, problem)
         task = asyncio.get_running_loop().create_task(self._serve_one(exchange))
         self._tasks[task] = stream
@@ -200,20 +217,32 @@ class HTTP2Server:
         self._link.close()
 
 
-def request_of(event: Any) -> tuple[RequestHead, RefusedRequest | None]:
-    """Return a request, and why it is refused if it is (RFC 9113 8.3)."""
-    pseudo, fields = pseudo_fields_of(event.headers), fields_of(event.headers)
-    hosts = [value for name, value in fields if name == b"host"]
-    authority = pseudo.get(b":authority", hosts[0] if hosts else b"")
-    is_empty = event.stream_ended is not None
-    target = pseudo.get(b":path", b"*")
-    request = RequestHead(pseudo[b":method"], target, authority, fields, 0 if is_empty else None)
+def _gone(error: Exception) -> ClientGone:
+    """Return that a client is gone; whether it ended, or was ended since it does not speak HTTP/2."""
+    why = Cause.PEER_BREAKS_RULES if isinstance(error, BrokenStream) else Cause.GAVE_UP
+    return ClientGone(f"the client: {error}", why)
+
+
+def request_of(head: ReceivedHead) -> tuple[RequestHead, RefusedRequest | None]:
+    """Return a request, and why it is refused if it is; its head is no malformed one of HTTP/2."""
+    request = _head_of(head.fields)
+    request.length = 0 if head.is_end else None
     try:
-        _check_length(request, is_empty=is_empty)
-        _check_head(request, pseudo.get(b":scheme"), hosts)
+        if head.is_too_large:
+            raise RefusedRequest(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
+        _check_length(request, is_empty=head.is_end)
+        _check_head(request, split(head.fields)[0].get(b":scheme"))
     except RefusedRequest as refused:
         return request, refused
     return request, None
+
+
+def _head_of(received: list[Field]) -> RequestHead:
+    """Return as much of a request as its fields say, which may be malformed."""
+    pseudo, fields = split(received)
+    hosts = [value for name, value in fields if name == b"host"]
+    authority = pseudo.get(b":authority", hosts[0] if hosts else b"")
+    return RequestHead(pseudo.get(b":method", b""), pseudo.get(b":path", b"*"), authority, fields)
 
 
 def _check_length(request: RequestHead, *, is_empty: bool) -> None:
@@ -223,12 +252,10 @@ def _check_length(request: RequestHead, *, is_empty: bool) -> None:
         raise RefusedRequest(400, "the request has more than one length")
     for each in lengths:
         length = body_length(each)
-        if is_empty and length:
-            raise RefusedRequest(400, "the request has a length and no body")
-        request.length = length
+        request.length = 0 if is_empty else length
 
 
-def _check_head(request: RequestHead, scheme: bytes | None, hosts: list[bytes]) -> None:
+def _check_head(request: RequestHead, scheme: bytes | None) -> None:
     """Raise RefusedRequest for what is no head of one request of HTTP/1.1."""
     if len(request.fields) > FIELDS_LIMIT:
         raise RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
@@ -240,5 +267,3 @@ def _check_head(request: RequestHead, scheme: bytes | None, hosts: list[bytes]) 
         raise RefusedRequest(400, "the scheme of the request is not https")
     if not _TARGET.fullmatch(request.target):
         raise RefusedRequest(400, "the path of the request does not begin with /, or has other characters")
-    if any(each != request.authority for each in hosts):
-        raise RefusedRequest(400, "the authority of the request is not that of Host")
