@@ -82,7 +82,7 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
     assert first["who"]["dns"] == ["client.example"]
     assert first["who"]["serial"] == f"{mine.certificate.serial_number:x}"
     assert (first["seconds"], len(first["ended"]), first["tls"]) == (0.25, 400, "1.3")
-    assert (first["kind"], first["code"], first["cause"]) == ("connection", "CODE", None)
+    assert (first["kind"], first["code"], first["cause"], first["causes"]) == ("connection", "CODE", None, [])
     assert second == {
         "time": "2026-06-01T12:00:00.000Z", "kind": "event", "worker": None, "event": "listening\\n",
     }  # fmt: skip

@@ -1,6 +1,6 @@
-"""The likely cause of each ending of a connection and of each request without an answer: a stable code for programs.
+"""The likely causes of each ending of a connection and of each request without an answer: stable codes for programs.
 
-Where an error made the end our diagnosis names its cause; for limits, reloads and requests tables do.
+Where an error made the end our diagnosis names its causes; for limits, reloads and requests tables do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import errno
 from collections.abc import Mapping
 
 from bothways.diagnosis.causes import Cause
-from bothways.diagnosis.diagnosis import Weight
+from bothways.diagnosis.diagnosis import Explanation, Weight
 from bothways.diagnosis.failure import explain_failure, failure_of
 from bothways.gateway.endings import Code, Ending, Why
 
@@ -47,32 +47,42 @@ BY_CODE: Mapping[str, Cause | None] = {
 # What an error of the network tells where nothing of TLS was seen; all others say that nobody answers.
 OF_NETWORK = frozenset({Cause.HOST_UNKNOWN, Cause.UNREACHABLE, Cause.LOCAL_FAILURE})
 UNSAID = frozenset(each.name for each in (Code.CLIENT_LEFT, Code.CLIENT_LOST, Code.CLIENT_TRUNCATED))
+MOST_CAUSES = 5  # of one line; explanations for people show as many
 ABSENT = frozenset({errno.ENOENT, errno.ECONNREFUSED})  # the first for a Unix socket
 
 
-def cause_of(ending: Ending | None) -> Cause | None:
-    """Return the likely cause of the end of a connection; None where it neither failed nor was refused."""
+def causes_of(ending: Ending | None) -> tuple[Cause, ...]:
+    """Return the likely causes of the end of a connection, the most likely first; none where nothing failed."""
     if ending is None:
-        return None
-    return _told_by(ending.why, has_said=ending.code not in UNSAID) or BY_CODE.get(ending.code)
+        return ()
+    told = _told_by(ending.why, has_said=ending.code not in UNSAID)
+    by_code = BY_CODE.get(ending.code)
+    return told or (() if by_code is None else (by_code,))
 
 
-def cause_of_request(why: Why) -> Cause:
-    """Return the likely cause of a request that got no answer, or a part of it. why: what made that."""
-    return _told_by(why) or Cause.BACKEND_DOWN
+def causes_of_request(why: Why) -> tuple[Cause, ...]:
+    """Return the likely causes of a request that got no answer, or a part of it. why: what made that."""
+    return _told_by(why) or (Cause.BACKEND_DOWN,)
 
 
-def _told_by(why: Why, *, has_said: bool = True) -> Cause | None:
-    """Return the cause that our diagnosis names first; None where it knows none.
+def _told_by(why: Why, *, has_said: bool = True) -> tuple[Cause, ...]:
+    """Return the causes that our diagnosis shows, the first of its list first; none where it knows none.
 
     has_said: the peer did not end without a word. Of one that did, what is only possible is one of many reasons.
     """
     if not isinstance(why, Exception):
-        return why
-    first = explain_failure(why).first
+        return why if isinstance(why, tuple) else () if why is None else (why,)
+    explanation = explain_failure(why)
+    first = explanation.first
     if not has_said and first.weight is Weight.POSSIBLE:
-        return None
-    found = first.cause
+        return ()
     if failure_of(why) is not None or getattr(why, "situation", None) is not None:
-        return found
-    return found if found in OF_NETWORK and getattr(why, "errno", None) not in ABSENT else None
+        return shown_by(explanation, Weight.POSSIBLE if has_said else Weight.LIKELY)
+    known = first.cause in OF_NETWORK and getattr(why, "errno", None) not in ABSENT
+    return (first.cause,) if known else ()
+
+
+def shown_by(explanation: Explanation, least: Weight = Weight.POSSIBLE) -> tuple[Cause, ...]:
+    """Return the causes that an explanation shows to people, the most likely first. least: evidence that each needs."""
+    shown = (each.cause for each in explanation.shown_causes if each.weight >= least)
+    return tuple(dict.fromkeys((explanation.first.cause, *shown)))[:MOST_CAUSES]

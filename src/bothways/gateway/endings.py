@@ -15,7 +15,8 @@ from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Trunc
 from bothways.faults import Fault
 
 ALERT = "ALERT_"
-Why = Exception | Cause | None  # what made an end: the error, or its cause where there is none
+# What made an end: the error, or its cause or causes where there is none.
+Why = Exception | Cause | tuple[Cause, ...] | None
 
 
 class Code(Enum):

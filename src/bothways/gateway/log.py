@@ -13,7 +13,7 @@ from typing import Any
 
 from bothways.describe.escape import visible
 from bothways.errors import PeerFault, TLSError
-from bothways.gateway.causes import cause_of, cause_of_request
+from bothways.gateway.causes import causes_of, causes_of_request
 from bothways.gateway.endings import Ending, Why, ending_of, ending_of_client, is_verdict
 from bothways.servers.report_limits import ReportLimits
 from bothways.tls.events import Peer
@@ -79,10 +79,9 @@ class ConnectionEntry:
         return "" if self.ending is None else self.ending.code
 
     @property
-    def cause(self) -> str | None:
-        """The name of the likely cause, unless it ended in order; each call determines it again."""
-        cause = cause_of(self.ending)
-        return None if cause is None else cause.name
+    def causes(self) -> list[str]:
+        """The names of the likely causes, the most likely first, unless it ended in order; found anew by each call."""
+        return [each.name for each in causes_of(self.ending)]
 
 
 @dataclass(slots=True)
@@ -105,9 +104,9 @@ class RequestEntry:
     why: Why = field(default=None, repr=False)
 
     @property
-    def cause(self) -> str | None:
-        """The name of the likely cause, where something went wrong."""
-        return cause_of_request(self.why).name if self.ended else None
+    def causes(self) -> list[str]:
+        """The names of the likely causes, the most likely first, where something went wrong."""
+        return [each.name for each in causes_of_request(self.why)] if self.ended else []
 
     def fails(self, ended: str, why: Why) -> None:
         """Note what went wrong."""
@@ -204,7 +203,7 @@ class Log:
             "bytes_out": entry.sent,
             "seconds": round(seconds, 3),
             "code": entry.code,
-            "cause": entry.cause,
+            **_causes(entry.causes),
             "ended": words_of(entry),
             "not_logged": left_out,
         }
@@ -219,7 +218,7 @@ class Log:
             "bytes_in": request.received,
             "bytes_out": request.sent,
             "seconds": round(request.seconds, 3),
-            "cause": request.cause,
+            **_causes(request.causes),
             "ended": visible(request.ended, WHY_LIMIT) or None,
         }
 
@@ -259,6 +258,11 @@ class Log:
         if request.ended:
             words.append(f"end={_quoted(request.ended, WHY_LIMIT)}")
         return " ".join(words)
+
+
+def _causes(causes: list[str]) -> dict[str, Any]:
+    """Return the most likely cause, and all."""
+    return {"cause": causes[0] if causes else None, "causes": causes}
 
 
 def _who(entry: ConnectionEntry) -> str:

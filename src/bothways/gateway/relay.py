@@ -230,8 +230,8 @@ class Relay:
         refusal = refusal_of_us(end.start, end.transport) if isinstance(end, ServiceTLSEnd) else None
         if refusal is None:
             return Ending.of(Code.CLOSED, "both sides closed")
-        text, cause = refusal
-        return Ending.of(Code.BACKEND_REFUSED, text, cause)
+        text, causes = refusal
+        return Ending.of(Code.BACKEND_REFUSED, text, causes)
 
     def lost(self, end: RelayEnd, error: Exception | None) -> None:
         """An end is gone; before its time the other one is cut."""

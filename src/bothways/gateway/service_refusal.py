@@ -10,6 +10,7 @@ from bothways.diagnosis.causes import Cause
 from bothways.diagnosis.observer import situation_of
 from bothways.diagnosis.replies.reply import ABOUT_CERTIFICATES, read_reply
 from bothways.diagnosis.services.refusals import explain_answer
+from bothways.gateway.causes import shown_by
 
 KEPT = 1024  # bytes of what a service sends first, by which that is told
 STATUSES = frozenset(
@@ -17,8 +18,8 @@ STATUSES = frozenset(
 )  # by which TLS servers refuse in HTTP, and no application authenticates
 
 
-def refusal_of_us(start: bytes, transport: object) -> tuple[str, Cause] | None:
-    """Return how a service refuses our certificate in the first bytes that it sends, with the likely cause, or None.
+def refusal_of_us(start: bytes, transport: object) -> tuple[str, tuple[Cause, ...]] | None:
+    """Return how a service refuses our certificate in the first bytes that it sends, with its likely causes, or None.
 
     start: at most `KEPT` bytes are read.  transport: of the connection to it; one without TLS has seen no certificate.
     """
@@ -35,4 +36,4 @@ def refusal_of_us(start: bytes, transport: object) -> tuple[str, Cause] | None:
     found = explain_answer(start[:KEPT], situation_of(facts))
     name = transport.get_extra_info("peername")
     where = f"{name[0]}:{name[1]}" if isinstance(name, tuple) else "behind us"
-    return None if found is None else (f"the service {where} refused us: {reply.text}", found.first.cause)
+    return None if found is None else (f"the service {where} refused us: {reply.text}", shown_by(found))

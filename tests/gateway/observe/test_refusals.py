@@ -58,7 +58,7 @@ def test_a_refusal_without_a_ladder_has_the_cause_of_the_log() -> None:
         refusals.note(entry, ())
         [found] = [each for each in refusals.facts() if each["code"] == code.name]
         assert (found["cause"], found["ladder"]) == (cause, "")
-        assert found["cause"] == entry.cause
+        assert [found["cause"]] == entry.causes
 
 
 def test_a_ladder_is_drawn_of_one_of_them_and_not_of_each() -> None:

@@ -101,7 +101,7 @@ class Refusals:
             return
         if not isinstance(error, (PeerFault, PeerAlert)):
             self._drawn[group.code] = now
-            group.cause = visible(entry.cause or "", NAME_LIMIT)
+            group.cause = visible("".join(entry.causes[:1]), NAME_LIMIT)
             return
         from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
         from bothways.ladder.text import as_text
