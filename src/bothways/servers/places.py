@@ -130,8 +130,8 @@ class Places:
             self._most = after
 
     def _is_at_its_share(self, source: str, coming: int = 0) -> bool:
-        exempt = self._exempt_loopback and is_loopback(source)
-        return not exempt and self.held_by(source) + coming >= self.share
+        is_at_it = self.held_by(source) + coming >= self.share
+        return is_at_it and not (self._exempt_loopback and is_loopback(source))
 
     def _least_of_the_largest(self, newcomer: Place, now: float) -> Place:
         """Return the place for the new connection; itself if no source that is at least as large has one that waits."""

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,9 +18,12 @@ from bothways.net import Channel, connect
 from cli_scripting import until_printed
 from cli_talk import IDENTITY, ada
 from command_line import bothways, environment, run_command
+from http_callers import until
 from loopback import NEEDS_127_8, NEEDS_IPV6
 
 pytestmark = pytest.mark.network
+
+ESTABLISHED, KEEPALIVE = "01", "02"  # a state and a kind of timer in /proc/net/tcp
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -292,3 +296,20 @@ def test_clients_that_fail_on_purpose_fill_no_log(start):
     assert server.end() == 0
     assert 21 <= server.printed.count(" ended: the client ") < 30
     assert " connections before this ended without a report" in server.printed
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="the timers of connections are told by Linux")
+def test_the_system_looks_whether_a_silent_client_is_still_there(start):
+    """SO_KEEPALIVE: the connection of a client that vanished without a word ends some day."""
+    server = start("--echo")
+    with ada(server) as channel:
+        channel.sendall(b"x")
+        assert channel.recv(1) == b"x"
+        until(lambda: timer_of_connection(int(server.port)) == KEEPALIVE)
+
+
+def timer_of_connection(port: int) -> str:
+    """Return what the system waits for on the one connection of a server; at first that may be an acknowledgment."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (timer,) = [row[5] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == ESTABLISHED]
+    return timer.partition(":")[0]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
@@ -38,7 +37,7 @@ class ServeAdmission:
         if handshakes is None:
             handshakes = max(limit, HANDSHAKES)
         self.limit = limit + handshakes
-        self._handshaking: Counter[str] = Counter()  # clients in a handshake
+        self._handshaking: dict[str, int] = {}  # how many clients of a source are in a handshake
         self._handshakes = Places(handshakes, exempt_loopback=exempt_loopback)
         self._established = Places(limit, exempt_loopback=exempt_loopback, only_from_larger=True)
         self._waiting: dict[ServedClient, tuple[Callable[[], bool], asyncio.Future[bool]]] = {}
@@ -54,16 +53,30 @@ class ServeAdmission:
         client = ServedClient(self, address, cut)
         return client if _enter(self._handshakes, client.place) else None
 
+    def begin(self, client: ServedClient, *, beside_others: bool = False) -> bool:
+        """Count a client's handshake, if a connection could be established now.
+
+        beside_others: also if other clients of the same address took the places that they may be about to take.
+        """
+        source = client.place.source
+        coming = self._handshaking.get(source, 0) if beside_others else 0
+        if not client.handshaking:
+            if not self._established.has_room_for(source, coming):
+                return False
+            client.handshaking = True
+            self._handshaking[source] = self._handshaking.get(source, 0) + 1
+        return True
+
     async def wait_for_place(self, client: ServedClient, seconds: float) -> bool:
         """Wait until a place for an established connection may be available; False after the time limit.
 
         It also waits briefly for other clients of the same address that may be about to take the last places.
         """
-        if await self._taken(client, partial(self._begin, client, beside_others=True), OTHERS_SECONDS):
+        if await self._taken(client, partial(self.begin, client, beside_others=True), OTHERS_SECONDS):
             return True
         if not client.ended and not self._established.has_room_for(client.place.source):
             self._report_wait(client)
-        return await self._taken(client, partial(self._begin, client), seconds)
+        return await self._taken(client, partial(self.begin, client), seconds)
 
     def _report_wait(self, client: ServedClient) -> None:
         now, places = time.monotonic(), self._established
@@ -76,9 +89,19 @@ class ServeAdmission:
             why = f"it has {places.share} of {places.limit} connections, as many as one address may have"
         self._on_wait(f"{client.address} waits, and others may: {why}")
 
-    async def establish(self, client: ServedClient, place: Place, seconds: float) -> bool:
+    async def wait_to_establish(self, client: ServedClient, place: Place, seconds: float) -> bool:
         """Move a client to the established connections; False if no place is available in time."""
-        return await self._taken(client, partial(self._establish, client, place), seconds)
+        return await self._taken(client, partial(self.establish, client, place), seconds)
+
+    def establish(self, client: ServedClient, place: Place) -> bool:
+        """Move a client to the established connections, if a place is available now."""
+        if not client.established:
+            if not self._established.has_room_for(place.source) or not _enter(self._established, place):
+                return False
+            self._stop_handshaking(client)
+            client.place, client.established = place, True
+            self.changed()
+        return True
 
     def leave(self, client: ServedClient) -> None:
         """Release the place of a client."""
@@ -115,32 +138,14 @@ class ServeAdmission:
         finally:
             del self._waiting[client]
 
-    def _begin(self, client: ServedClient, *, beside_others: bool = False) -> bool:
-        """Count a client's handshake, if a connection could be established now."""
-        source = client.place.source
-        coming = self._handshaking[source] if beside_others else 0
-        if not client.handshaking:
-            if not self._established.has_room_for(source, coming):
-                return False
-            client.handshaking = True
-            self._handshaking[source] += 1
-        return True
-
-    def _establish(self, client: ServedClient, place: Place) -> bool:
-        if not client.established:
-            if not self._established.has_room_for(place.source) or not _enter(self._established, place):
-                return False
-            self._stop_handshaking(client)
-            client.place, client.established = place, True
-            self.changed()
-        return True
-
     def _stop_handshaking(self, client: ServedClient) -> None:
         self._handshakes.leave(client.place)
         if client.handshaking:
             client.handshaking = False
-            self._handshaking[client.place.source] -= 1
-            self._handshaking += Counter()  # has no effect for one that is not registered
+            source = client.place.source
+            others = self._handshaking.pop(source) - 1
+            if others:
+                self._handshaking[source] = others
 
 
 class ServedClient:
@@ -153,6 +158,10 @@ class ServedClient:
         self._admission = admission
         self._cut = cut
 
+    def may_begin_now(self) -> bool:
+        """Whether the handshake can start now; it counts as begun then."""
+        return not self.ended and self._admission.begin(self, beside_others=True)
+
     async def may_begin(self, seconds: float) -> bool:
         """Wait until the handshake can start; False after the time limit, or if this client was ended."""
         return await self._admission.wait_for_place(self, seconds)
@@ -160,7 +169,9 @@ class ServedClient:
     async def establish(self, seconds: float) -> bool:
         """Take a place for an established connection; False if none is available in time."""
         place = Place(self.place.source, self._end, time.monotonic())
-        return await self._admission.establish(self, place, seconds)
+        if not self.ended and self._admission.establish(self, place):
+            return True
+        return await self._admission.wait_to_establish(self, place, seconds)
 
     def note_progress(self, octets: int) -> None:
         """Count bytes as progress of the handshake: those with the least for their age are ended first."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import socket
 from collections.abc import Callable
 from typing import cast
 
@@ -24,12 +22,13 @@ class ServeArrival(ReadingProtocol):
     """The protocol of a connection until its first record is complete, or is no handshake record.
 
     hello_seconds: the time for a client to send a ClientHello.  begin: called once with this arrival when there is
-    something to answer; reading is paused then.  on_silence: called with a client that sent nothing in time, and with
-    what ended its connection; with None for one that has reset it so early that the system does not know its address
-    any more.  here: has all arrivals that have not begun and are not gone.  starttls: the protocol in
-    which the client requests TLS first, if it does.  Attributes: `data`, all of TLS that was received; `has_ended`,
-    whether the end of file follows it; `client`, which is None where there is no place; `needs_alpn`, the application
-    protocol that the client has to offer.
+    something to answer.  on_silence: called with a client that sent nothing in time, and with what ended its
+    connection; with None for one that has reset it so early that the system does not know its address any more.
+    here: has all arrivals until they are gone, or `leave` is called.  starttls: the protocol in which the client
+    requests TLS first, if it does.
+    Attributes: `data`, all of TLS that was received; `has_ended`, whether the end of file follows it; `client`, which
+    is None where there is no place; `has_left`, whether `leave` was called; `needs_alpn`, the application protocol that
+    the client has to offer.
     """
 
     def __init__(
@@ -54,19 +53,17 @@ class ServeArrival(ReadingProtocol):
         self.transport: asyncio.Transport | None = None
         self.client: ServedClient | None = None
         self.data = bytearray()
-        self.has_ended = False
+        self.has_ended = self.has_left = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a place, or end at once."""
         self.transport = cast(asyncio.Transport, transport)
         self._here.add(self)
-        name, own = transport.get_extra_info("peername"), transport.get_extra_info("socket")
-        if not isinstance(name, tuple) or own is None:
+        name = transport.get_extra_info("peername")
+        if not isinstance(name, tuple):
             self.cut()
             self._on_silence(None, Truncated("client"))
             return
-        with contextlib.suppress(OSError):
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self.client = self._admission.arrive(TCPAddress(name[0], name[1]), self.cut)
         if self.client is None:
             self.cut()
@@ -122,13 +119,33 @@ class ServeArrival(ReadingProtocol):
 
     def leave(self) -> None:
         """Close what is left of the connection, and report nothing."""
-        self._has_begun = True
+        self._has_begun = self.has_left = True
+        self._here.discard(self)
         if self._hello is not None:
             self._hello.cancel()
         if self.transport is not None:
             self.transport.abort()
         if self.client is not None:
             self.client.leave()
+
+    def hold(self) -> None:
+        """Receive nothing until the client may begin."""
+        if self.transport is not None and not self.has_ended:
+            self.transport.pause_reading()
+
+    def release(self) -> None:
+        """Receive again."""
+        if self.transport is not None and not self.has_ended:
+            self.transport.resume_reading()
+
+    def pass_on(self, protocol: asyncio.Protocol, transport: asyncio.Transport) -> None:
+        """Give the connection to another protocol, with what was received."""
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(bytes(self.data))
+        self.data.clear()
+        if self.has_ended:
+            protocol.eof_received()
 
     def cut(self) -> None:
         """Reset the connection; data that is not sent yet is dropped."""
@@ -141,9 +158,6 @@ class ServeArrival(ReadingProtocol):
         self._has_begun = True
         if self._hello is not None:
             self._hello.cancel()
-        if self.transport is not None and not self.has_ended:
-            self.transport.pause_reading()
-        self._here.discard(self)
         self._begin(self)
 
     def _late(self) -> None:

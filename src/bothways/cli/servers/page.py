@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.describe.escape import markup
 from bothways.describe.names import every_name_of, peer_name
 from bothways.errors import AuthenticationUnavailable, TimedOut
-from bothways.trust.certificate.parsed import subject_of
+from bothways.trust.certificate.parsed import ParsedCertificate
 
 HEAD_LIMIT = 16 * 1024
 REQUEST_SECONDS = 30.0  # seconds for a complete request head
@@ -102,11 +103,17 @@ def page(client: StreamWriter) -> str:
         facts.append(("You", every_name_of(peer)))
         if peer.certificate is not None:
             facts += [
-                ("Issued by", ", ".join(subject_of(each) for each in peer.path[1:])),
+                ("Issued by", ", ".join(map(_subject, peer.verdict.path_der[1:]))),
                 ("Valid until", f"{peer.verdict.valid_until:%Y-%m-%d %H:%M} UTC"),
             ]
     rows = "".join(f"<dt>{markup(name)}</dt><dd>{markup(value, 2000)}</dd>" for name, value in facts)
     return PAGE.format(title=markup(title), sentence=markup(sentence), facts=rows)
+
+
+@functools.lru_cache(maxsize=64)
+def _subject(certificate: bytes) -> str:
+    """Return the subject of a CA, which many clients have in common."""
+    return ParsedCertificate(certificate).subject_text
 
 
 async def _request(reader: StreamReader) -> bytes:

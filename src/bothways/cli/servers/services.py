@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NoReturn
 
@@ -44,7 +44,10 @@ class BackendFailed(ConnectionError):
 
 
 class ServedProtocol(TLSProtocol):
-    """The protocol of one client, which hears of its progress in the handshake and of each transfer after it."""
+    """The protocol of one client, which hears of its progress in the handshake and of each transfer after it.
+
+    `settled` is called once, when the handshake has succeeded or failed.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class ServedProtocol(TLSProtocol):
             evidence=evidence,
         )
         self._client = client
+        self.settled: Callable[[], None] | None = None
         self._step = connection.step
         self._received = 0  # since that step of the handshake
         self._silence: Idleness | None = None
@@ -88,6 +92,21 @@ class ServedProtocol(TLSProtocol):
         if self.connection.step is not self._step:
             self._client.note_progress(self._received)
             self._step, self._received = self.connection.step, 0
+        if self.driver.status.failure is not None:
+            self._settle()
+
+    def _open(self) -> None:
+        super()._open()
+        self._settle()
+
+    def _lose(self) -> None:
+        super()._lose()
+        self._settle()
+
+    def _settle(self) -> None:
+        settled, self.settled = self.settled, None
+        if settled is not None:
+            settled()
 
     def resume_writing(self) -> None:
         """The client has taken what it was sent."""

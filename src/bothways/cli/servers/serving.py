@@ -7,7 +7,8 @@ import functools
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 
 from bothways.aio.answers import own_finder
 from bothways.aio.watch import Watch
@@ -48,6 +49,28 @@ DEPARTURES = (
 )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Engaged:
+    """A client whose handshake has begun. own_name: our address on the connection, as the system has it, if it does."""
+
+    arrival: ServeArrival
+    client: ServedClient
+    service: Service
+    tls: ServedProtocol
+    recorder: Recorder | None
+    own_name: object
+
+    @property
+    def local(self) -> str:
+        """Our own IP address of the connection; "" if there is none."""
+        host = self.own_name[0] if isinstance(self.own_name, tuple) else ""
+        try:
+            address = ipaddress.ip_address(str(host).partition("%")[0])
+        except ValueError:
+            return ""
+        return str(getattr(address, "ipv4_mapped", None) or address)
+
+
 class Serving:
     """Serves clients until a signal comes.
 
@@ -76,7 +99,8 @@ class Serving:
         self._may_serve = may_serve
         self._watch = Watch(config.settings)
         self._finder = own_finder(config.settings)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], ServeArrival] = {}
+        self._own_name: object = None
         self._arrivals: set[ServeArrival] = set()
         self._departures: set[str] = set()
 
@@ -87,16 +111,18 @@ class Serving:
             loop.add_signal_handler(each, stop.set)
         report_shortages(loop, say)
         listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # all connections to it inherit that
+        self._own_name = _own_name(listener)
         server = await loop.create_server(self._arrival, sock=listener, backlog=ACCEPTED_AT_ONCE)
         listener.listen(BACKLOG)  # asyncio would also accept that many connections in one turn of the loop
         ready()
         await stop.wait()
         server.close()
         for _ in range(LAST_TURNS):  # transports close, and connections that are accepted already arrive
-            for arrival in tuple(self._arrivals):
-                arrival.leave()
             for task in tuple(self._tasks):
                 task.cancel()
+            for arrival in tuple(self._arrivals):
+                arrival.leave()
             await asyncio.sleep(0)
 
     def _arrival(self) -> ServeArrival:
@@ -121,57 +147,88 @@ class Serving:
         self._reports.failed("" if client is None else client.address.host, lines)
 
     def _begin(self, arrival: ServeArrival) -> None:
-        task = asyncio.get_running_loop().create_task(self._converse(arrival))
-        self._tasks.add(task)
-        task.add_done_callback(functools.partial(self._ended, arrival))
-
-    def _ended(self, arrival: ServeArrival, task: asyncio.Task[None]) -> None:
-        """Close what is left, also of a task that was cancelled before it started."""
-        self._tasks.discard(task)
-        arrival.leave()
-
-    async def _converse(self, arrival: ServeArrival) -> None:
-        client, transport = arrival.client, arrival.transport
-        if client is None or transport is None:
+        """Begin the handshake with a client, at once or when there is room for it."""
+        client = arrival.client
+        if client is None:
             raise TypeError("a client that was not admitted")
-        try:
-            if await client.may_begin(self._config.handshake_timeout):
-                await self._serve(client, transport, arrival)
-            else:
-                self._reports.count_unreported()
-        except Exception as error:  # noqa: BLE001 - a defect ends its own connection, not the server
-            context = {"message": "a connection failed", "exception": error, "transport": transport}
-            asyncio.get_running_loop().call_exception_handler(context)
+        if client.may_begin_now():
+            self._engage(arrival, client)
+        else:
+            arrival.hold()
+            self._start(arrival, self._wait(arrival, client))
 
-    async def _serve(self, client: ServedClient, transport: asyncio.Transport, arrival: ServeArrival) -> None:
-        """Do the handshake with a client and serve it; any failure is reported."""
+    async def _wait(self, arrival: ServeArrival, client: ServedClient) -> None:
+        """Wait until there is room for the handshake."""
+        if not await client.may_begin(self._config.handshake_timeout):
+            self._reports.count_unreported()
+            arrival.leave()
+            return
+        arrival.release()
+        self._engage(arrival, client)
+
+    def _start(self, arrival: ServeArrival, work: Coroutine[object, object, None]) -> None:
+        """Do a part of the work for a client in a task, which ends when the server does."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks[task] = arrival
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Close what is left, also of a task that was cancelled before it started; a defect ends no other client."""
+        arrival = self._tasks.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._report_defect(arrival, error)
+        if task.cancelled() or error is not None:
+            arrival.leave()
+
+    def _report_defect(self, arrival: ServeArrival, error: BaseException) -> None:
+        context = {"message": "a connection failed", "exception": error, "transport": arrival.transport}
+        asyncio.get_running_loop().call_exception_handler(context)
+
+    def _engage(self, arrival: ServeArrival, client: ServedClient) -> None:
+        """Give the connection to TLS, with what was received; a defect ends it, and not the server."""
+        try:
+            self._engaged(arrival, client)
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self._report_defect(arrival, error)
+            arrival.leave()
+
+    def _engaged(self, arrival: ServeArrival, client: ServedClient) -> None:
+        transport = arrival.transport
+        if transport is None:
+            raise TypeError("a client without a connection")
         service, recorder = self._service(), None if self._picture is None else Recorder()
         chosen = functools.partial(self._config_for, arrival.needs_alpn)
         is_free = arrival.needs_alpn is None and self._may_serve is None
         connection = self._config.connection(observer=recorder, select=None if is_free else chosen)
         tls = service.begin(connection, self._watch, self._finder, client)
-        local = _local_address(transport)
+        own_name = self._own_name or transport.get_extra_info("sockname")
+        engaged = Engaged(arrival, client, service, tls, recorder, own_name)
+        tls.settled = functools.partial(self._settled, engaged)
+        arrival.pass_on(tls, transport)
+
+    def _settled(self, engaged: Engaged) -> None:
+        """The handshake has ended: serve the client, or report its failure."""
+        if not engaged.arrival.has_left:
+            self._start(engaged.arrival, self._serve(engaged))
+
+    async def _serve(self, engaged: Engaged) -> None:
+        """Serve a client whose handshake has ended; any failure is reported."""
+        client, tls, connection = engaged.client, engaged.tls, engaged.tls.connection
+        status = tls.driver.status
         try:
-            transport.set_protocol(tls)
-            tls.connection_made(transport)
-            tls.data_received(bytes(arrival.data))
-            if arrival.has_ended:
-                tls.eof_received()
-            else:
-                transport.resume_reading()
-            arrival.data.clear()
-            await self._handshake(client, tls, recorder, local)
+            await self._draw(engaged)
+            status.raise_failure()
             if not await client.establish(self._config.handshake_timeout):
                 self._reports.count_unreported()
                 return
             agreed = f"TLS {connection.version}, {connection.suite}, {connection.group}"
-            name = f"{client.address} is {peer_name(tls.driver.status.peer)} ({agreed})"
-            warnings = [*self._name_lacking(connection), *_warnings(tls.driver.status)]
-            say("\n".join(bounded([name, *warnings])))
+            name = f"{client.address} is {peer_name(status.peer)} ({agreed})"
+            say("\n".join(bounded([name, *self._name_lacking(connection), *_warnings(status)])))
             connection.stop_observing()  # later failures are not part of the handshake
-            await service.talk(tls)
+            await engaged.service.talk(tls)
             if not connection.history.has_data:
-                await asyncio.to_thread(self._report_departure, client, connection, local)
+                await asyncio.to_thread(self._report_departure, engaged)
         except (TLSError, OSError) as error:
             tls.close(LINGER_SECONDS)
             if client.ended and not client.established:
@@ -179,10 +236,12 @@ class Serving:
             else:
                 if getattr(error, "situation", None) is None:
                     error.situation = connection.history.facts()  # type: ignore[union-attr]
-                known = tls.driver.status.peer is not None
-                told = functools.partial(self._failure, client, error, local)
+                told = functools.partial(self._failure, client, error, engaged.local)
+                known = status.peer is not None
                 await asyncio.to_thread(self._reports.failed, client.address.host, told, known=known)
             await tls.until_lost()
+        finally:
+            engaged.arrival.leave()
 
     def _name_lacking(self, connection: Connection) -> list[str]:
         """Return a line about a client that asked for a name which the certificate that it got does not have."""
@@ -196,12 +255,12 @@ class Serving:
         text = f"it asked for {asked}, and our certificate is for {has}: clients that compare names refuse it"
         return [f"    warning: {visible(text, 600)}"]
 
-    def _report_departure(self, client: ServedClient, connection: Connection, local: str) -> None:
+    def _report_departure(self, engaged: Engaged) -> None:
         """Report a client that closed in order without a word, with what is wrong with our certificate for it."""
-        facts = connection.history.facts()
+        client, facts = engaged.client, engaged.tls.connection.history.facts()
         if facts is None:
             return
-        why = explain_departure(facts, files=self._files, address=str(client.address), local=local)
+        why = explain_departure(facts, files=self._files, address=str(client.address), local=engaged.local)
         is_known = why is not None and why.first.weight is not Weight.POSSIBLE
         said, more = WITHOUT_A_WORD, [SO_DO]
         if why is not None and (is_known or self._is_news(client.address.host)):
@@ -231,19 +290,14 @@ class Serving:
             return self._config
         return ProtocolRequired((protocol.encode(),))
 
-    async def _handshake(
-        self, client: ServedClient, tls: ServedProtocol, recorder: Recorder | None, local: str
-    ) -> None:
-        """Wait for the end of the handshake, and write its ladder diagram if requested, also after a failure."""
-        await tls.until_established()
-        failure = tls.driver.status.failure
-        if recorder is not None and self._picture is not None:
-            recorder.stop()
-            why = None if failure is None else self._explained(client, failure, local)
-            await asyncio.to_thread(
-                self._picture.write, server=recorder, server_error=failure, server_causes=why
-            )
-        tls.driver.status.raise_failure()
+    async def _draw(self, engaged: Engaged) -> None:
+        """Write the ladder diagram of a handshake that has ended, also by a failure, if requested."""
+        recorder, failure = engaged.recorder, engaged.tls.driver.status.failure
+        if recorder is None or self._picture is None:
+            return
+        recorder.stop()
+        why = None if failure is None else self._explained(engaged.client, failure, engaged.local)
+        await asyncio.to_thread(self._picture.write, server=recorder, server_error=failure, server_causes=why)
 
     def _failure(
         self, client: ServedClient | None, error: Exception, local: str = "", words: str = ""
@@ -262,14 +316,14 @@ class Serving:
         return explain_failure(error, files=self._files, address=address, local=local)
 
 
-def _local_address(transport: asyncio.Transport) -> str:
-    """Return our own IP address of a connection, or "" if there is none."""
-    name = transport.get_extra_info("sockname")
-    try:
-        address = ipaddress.ip_address(str(name[0]).partition("%")[0])
-    except (ValueError, TypeError, IndexError):
-        return ""
-    return str(getattr(address, "ipv4_mapped", None) or address)
+def _own_name(listener: socket.socket) -> object:
+    """Return the address of every connection to a listening socket; None where each may have another."""
+    name = listener.getsockname()
+    return (
+        None
+        if not isinstance(name, tuple) or ipaddress.ip_address(name[0].partition("%")[0]).is_unspecified
+        else name
+    )
 
 
 def _warnings(status: ConnectionStatus) -> list[str]:
