@@ -73,6 +73,27 @@ def test_a_file_that_is_written_anew_with_the_same_content_is_no_change(
         time.sleep(0.02)
 
 
+def test_a_file_that_is_written_all_the_time_is_read_nevertheless(current: Current, setting: Setting) -> None:
+    """Otherwise a revocation in it would never count."""
+    setting.mutual.revoke(setting.mutual.identity("client"))
+    content, end, change = setting.mutual.crl.read_bytes(), time.monotonic() + 20, None
+    while change is None:
+        assert time.monotonic() < end
+        replaced(setting.mutual.crl, content)
+        change = current.look()
+        time.sleep(0.05)
+    assert change.changed == {str(setting.mutual.crl)}
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(current: Current, setting: Setting) -> None:
+    refused: list[tuple[str, str]] = []
+    current.when_refused = lambda path, error: refused.append((path, str(error)))
+    os.unlink(setting.mutual.crl)
+    os.mkfifo(setting.mutual.crl)
+    until_reported(current, setting, "it is not a regular file, but a pipe or a device; the earlier")
+    assert [path for path, _ in refused] == [str(setting.mutual.crl)]
+
+
 def test_a_broken_file_is_reported_once_and_counts_when_it_is_whole_again(
     current: Current, setting: Setting
 ) -> None:

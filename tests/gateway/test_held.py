@@ -55,7 +55,7 @@ def test_a_list_that_is_older_or_gone_replaces_nothing(crls) -> None:
     folder.contents["crl"] = b"broken"
     third = folder.made(second.held, "crl")
     assert is_listed(third.lists(("crl",)), leaf)
-    assert third.unused == {"crl"}
+    assert [paths for paths, _ in third.kept] == [("crl",)]
     assert third.news[0].endswith("; the earlier content stays in use")
     with pytest.raises(ConfigError):
         folder.made(second.held, "crl", keeps=False).lists(("crl",))
@@ -69,7 +69,7 @@ def test_one_broken_file_does_not_keep_another_from_use(crls) -> None:
     folder.contents |= {"one": b"broken", "two": new}
     second = folder.made(first.held, "one", "two")
     assert is_listed(second.lists(("one", "two")), leaf)
-    assert second.unused == {"one"}
+    assert [paths for paths, _ in second.kept] == [("one",)]
 
 
 def test_a_key_that_does_not_belong_to_the_certificate_leaves_both_as_they_were() -> None:

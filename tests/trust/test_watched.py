@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from bothways.errors import ConfigError
 from bothways.trust import files
+from bothways.trust import watched as module
 from bothways.trust.watched import LOOK_SECONDS, Renewed, Watched
 
 WHOLE = b"one\ntwo\nend\n"
@@ -52,6 +54,19 @@ def test_a_replaced_file_is_read_after_two_equal_looks(path):
     assert looks(watched, 1) == ([], [])
     assert looks(watched, 3) == ([(str(path), ["three"])], [])
     assert watched.items() == ["three"]
+
+
+def test_a_file_that_is_written_all_the_time_is_read_in_the_end(path, monkeypatch):
+    """Otherwise what is in it would never count."""
+    watched = Watched([path], words)
+    monkeypatch.setattr(module, "UNSETTLED_SECONDS", 0.1)
+    found: list[tuple[str, list[str]]] = []
+    deadline = time.monotonic() + 20
+    while not found:
+        assert time.monotonic() < deadline
+        replace(path, b"three end")
+        found, _ = looks(watched, 1)
+    assert found == [(str(path), ["three"])]
 
 
 @pytest.mark.parametrize("cut", [0, 4, len(WHOLE) - 3])

@@ -53,10 +53,10 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
 
     Listens on this machine only unless the file says otherwise, and accepts only clients that a rule of a route
     allows. Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when
-    it has ended. Certificates, keys, CAs and CRLs are read again when their files change; connections of clients that
-    are no longer accepted are closed. SIGHUP reads the configuration file again, SIGTERM or SIGINT waits for open
-    connections and ends. With --workers, a process that dies is started again, and SIGUSR2 replaces all without
-    losing a connection.
+    it has ended. The configuration file, certificates, keys, CAs and CRLs are read again when they change;
+    connections of clients that are no longer accepted are closed. SIGHUP reads the configuration file at once,
+    SIGTERM or SIGINT waits for open connections and ends. With --workers, a process that dies is started again, and
+    SIGUSR2 replaces all without losing a connection.
     """
     if context.invoked_subcommand is not None:
         context.obj = path

@@ -95,8 +95,8 @@ def command(
     MODULE is imported from the current directory. `bothways.http.asgi.identity(scope)` returns the verified client.
     Prints `listening on HOST:PORT` on standard error when it is ready. The files of --cert, --key, --client-ca,
     --client-cert, --client-pin, --psk and --crl are read again when they change, and connections of clients whose
-    certificates or keys are no longer accepted are closed. SIGINT or SIGTERM ends it; with --workers, SIGHUP reads
-    all files again and replaces the workers one after the other.
+    certificates or keys are no longer accepted are closed. SIGINT or SIGTERM ends it. SIGHUP reads
+    changed files at once; with --workers it reads all files again and replaces the workers one after the other.
     """
     _check_name(app)
     server.workload.check_required(server.side, server.keys)

@@ -185,8 +185,8 @@ def command(
     Prints `listening on HOST:PORT` on standard error when it is ready, then one line for each connection. The files
     of --cert, --key, --client-ca, --client-cert, --client-pin, --psk and --crl are read again when they change, and
     connections of clients whose certificates or keys are no longer accepted are closed. OCSP responses for our own
-    certificate are renewed in time. SIGINT or SIGTERM end it; with --workers, SIGHUP reads all files again and
-    replaces the workers one after the other.
+    certificate are renewed in time. SIGINT or SIGTERM end it. SIGHUP reads changed files at once; with --workers it
+    reads all files again and replaces the workers one after the other.
     """
     choice.check(server.clients, starttls)
     if server.side.key is None:  # which says what is missing by itself

@@ -73,7 +73,7 @@ def command(
 
     Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is
     ready. The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections
-    to a server that is no longer accepted are closed. SIGINT or SIGTERM ends it.
+    to a server that is no longer accepted are closed. SIGHUP reads them at once, SIGINT or SIGTERM ends it.
     """
     client.workload.check_required(client.side, client.keys)
     where = _local(local, insecure_tcp)

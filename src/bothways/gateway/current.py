@@ -5,7 +5,7 @@ Nothing here serves anybody: whoever does takes a change whole, or it never was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -22,7 +22,36 @@ from bothways.trust.reported_once import ReportedOnce
 
 LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second
 SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it is before it is read
+UNSETTLED_SECONDS = 0.5  # after that a file is read that is being written all the time
+CONFIG_SETTLED_SECONDS = (
+    0.4  # the same for the configuration itself, of which a part could say something else
+)
+TRY_AGAIN_SECONDS = (
+    5.0  # how often one that could not be used is read again, as its files may have come since
+)
 EXPIRY_SECONDS = 5.0  # how often it is looked which CRLs have expired
+
+
+@dataclass(slots=True)
+class _Seen:
+    """A file that is no longer as it was read. since, first: the times of its last change and of the first one."""
+
+    stamp: files.Stamp | None
+    since: float
+    first: float
+
+    def note(self, stamp: files.Stamp | None, now: float) -> None:
+        """Note how it is now."""
+        if stamp != self.stamp:
+            self.stamp, self.since = stamp, now
+
+    def may_be_read(self, now: float) -> bool:
+        """Whether it is not being written, or has been for long."""
+        return (
+            now - self.since >= SETTLED_SECONDS
+            or now - self.first >= UNSETTLED_SECONDS
+            or files.have_settled([self.stamp])
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +72,24 @@ class Change:
 class Current:
     """The routes in use, and what was seen of their files. Not for several threads at once.
 
-    path: of the configuration.  tickets: the ticket keys.  Raises ConfigError.
+    path: of the configuration.  tickets: the ticket keys.  `when_refused`: is called with the path of a file whose
+    content cannot be used, and why.  Raises ConfigError.
     """
 
     def __init__(self, path: str, log: Log, tickets: TicketKeys | None) -> None:
         self._path = path
         self._log = log
         self._tickets = tickets
+        self._config_taken = files.stamp(path)
+        self._config_seen: _Seen | None = None
+        self._refusals = ReportedOnce()
+        self._refused_at: float | None = None
+        self._tries_again = False
         self._text = config_text(path)
+        self.when_refused: Callable[[str, Exception], object] = _nobody_is_told
         self._expiries = ReportedOnce()
         self._looked_for_expiry = 0.0
-        self._seen: dict[str, tuple[files.Stamp | None, float]] = {}
+        self._seen: dict[str, _Seen] = {}
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
@@ -65,6 +101,7 @@ class Current:
         except BaseException:
             self.close()
             raise
+        self._sources.waits = False
         self._note(reader)
         self._expiries.news(self.routes.expired(datetime.now(UTC)))
         self._overdue = Overdue()
@@ -83,6 +120,7 @@ class Current:
 
     def read_again(self) -> Change:
         """Read the configuration and all of its files. Raises ConfigError, and then nothing has changed."""
+        self._config_taken = files.stamp(self._path)
         text = config_text(self._path)
         config = parsed_config(self._path, text)
         reader = FileReader(self._sources)
@@ -95,7 +133,25 @@ class Current:
         routes = made_routes(config, self._tickets, making)
         self._note(reader)
         self._unused.clear()
+        self._refused_at = None
         return Change(routes, text, reader.contents, frozenset(changed), True, tuple(making.news))
+
+    def is_other_configuration(self) -> bool:
+        """Whether the configuration was replaced since it was read, or may be usable by now: then it is read again."""
+        now, stamp = files.monotonic(), files.stamp(self._path)
+        if stamp == self._config_taken:
+            self._config_seen = None
+            self._tries_again = self._refused_at is not None and now >= self._refused_at + TRY_AGAIN_SECONDS
+            return self._tries_again
+        seen = self._config_seen = self._config_seen or _Seen(stamp, now, now)
+        seen.note(stamp, now)
+        if now - seen.since < CONFIG_SETTLED_SECONDS and not files.have_settled([stamp]):
+            return False
+        self._config_taken = stamp
+        try:
+            return config_text(self._path) != self._text
+        except ConfigError:
+            return True  # whoever reads it again tells why
 
     def look(self) -> Change | None:
         """Read what has changed on disk; a file that cannot be used is told, and leaves the earlier one in use."""
@@ -120,23 +176,26 @@ class Current:
     def _made_of(self, reader: FileReader, changed: set[str]) -> Change | None:
         before = self.routes.held
         own = {path for paths in before.credentials for path in paths}
-        for different in (changed, changed - own):
+        told = ReportedOnce()
+        for different in dict.fromkeys((frozenset(changed), frozenset(changed - own))):
             making = Making(reader, before, different, datetime.now(UTC), keeps=True)
             try:
                 routes = made_routes(self.routes.config, self._tickets, making)
             except ConfigError as error:  # such as a certificate that fits no signature scheme
-                self._log.event(f"{error}; the earlier content stays in use")
                 self._unused |= different
+                for line in told.news({str(error): f"{error}; the earlier content stays in use"}):
+                    self._log.event(line)
+                    self.when_refused(min(changed), error)
                 continue
             self._note(reader)
-            self._unused = (self._unused - different) | making.unused
+            self._unused = (self._unused - different).union(*(paths for paths, _ in making.kept))
+            for paths, problem in making.kept:
+                self.when_refused(paths[0], problem)
             if _is_same(making.held, before):
                 for line in making.news:
                     self._log.event(line)
                 return None
-            return Change(
-                routes, self._text, reader.contents, frozenset(different), False, tuple(making.news)
-            )
+            return Change(routes, self._text, reader.contents, different, False, tuple(making.news))
         return None
 
     def take(self, change: Change) -> None:
@@ -153,8 +212,15 @@ class Current:
             self._not_renewed()
 
     def refuse(self, error: Exception) -> None:
-        """Tell why a change is not taken."""
-        self._log.event(f"not reloaded, the earlier configuration stays in use: {error}")
+        """Tell why the configuration is not taken, unless it was only tried again, with the same result."""
+        self._refused_at = files.monotonic()
+        if not self._tries_again:
+            self._refusals = ReportedOnce()
+        self._tries_again = False
+        line = f"not reloaded, the earlier configuration stays in use: {error}"
+        for each in self._refusals.news({line: line}):
+            self.when_refused(self._path, error)
+            self._log.event(each)
 
     # -- files -----------------------------------------------------------------------------------------
 
@@ -162,11 +228,12 @@ class Current:
         now, changed = files.monotonic(), set()
         for path, taken in self._taken.items():
             stamp = self._sources.stamp(path)
-            seen, since = self._seen.get(path, (taken, now))
-            if stamp != seen:
-                since = now
-            self._seen[path] = stamp, since
-            if stamp != taken and (now - since >= SETTLED_SECONDS or files.have_settled([stamp])):
+            if stamp == taken:
+                self._seen.pop(path, None)
+                continue
+            seen = self._seen.setdefault(path, _Seen(stamp, now, now))
+            seen.note(stamp, now)
+            if seen.may_be_read(now):
                 changed.add(path)
         return changed
 
@@ -191,6 +258,10 @@ class Current:
         """Return which of our certificates should have been renewed, unless that was told."""
         own = ((paths[0], each) for paths, each in self.routes.held.credentials.items())
         return self._overdue.news(own, datetime.now(UTC))
+
+
+def _nobody_is_told(_path: str, _error: Exception) -> None:
+    """What `when_refused` does before somebody sets it."""
 
 
 def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:

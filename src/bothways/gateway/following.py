@@ -25,9 +25,11 @@ class Following:
 
     def start(self) -> None:
         """Begin to look, when the gateway has started."""
+        loop = asyncio.get_running_loop()  # files are read in a thread
+        self._current.when_refused = lambda path, error: loop.call_soon_threadsafe(self._refused, path, error)
         self._gateway.auditor.change("start", self._current.routes.config.path, self._current.text)
         self._serves(1)
-        self._looking = asyncio.get_running_loop().create_task(self._look_on())
+        self._looking = loop.create_task(self._look_on())
 
     def stop(self) -> None:
         """Look no more."""
@@ -42,8 +44,6 @@ class Following:
                 await self._take(change)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
                 self._current.refuse(error)
-                self._meter.count(Metric.RELOADS, "refused")
-                self._gateway.auditor.refused_change(self._current.routes.config.path, error)
                 return False
             return True
 
@@ -56,10 +56,18 @@ class Following:
                 self._log.event(f"files could not be checked for changes: {error!r}")
 
     async def _look(self) -> None:
+        loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
-            change = await asyncio.get_running_loop().run_in_executor(None, self._current.look)
+            is_other = await loop.run_in_executor(None, self._current.is_other_configuration)
+            change = None if is_other else await loop.run_in_executor(None, self._current.look)
             if change is not None:
                 await self._take(change)
+        if is_other:
+            await self.reload()
+
+    def _refused(self, path: str, error: Exception) -> None:
+        self._meter.count(Metric.RELOADS, "refused")
+        self._gateway.auditor.refused_change(path, error)
 
     async def _take(self, change: Change) -> None:
         await self._gateway.take(change.routes)

@@ -96,7 +96,7 @@ class Making:
 
     read: returns the contents of files.  before: what was made earlier.  changed: paths of files that are different
     from then.  keeps: a file that cannot be used leaves what was made of it earlier in use. at: the time.
-    Attributes: `held`, what is made; `news`, sentences for people; `unused`, the paths of files that are not used.
+    Attributes: `held`, what is made; `news`, sentences for people; `kept`, why files are not used, with their paths.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class Making:
         self._keeps = keeps
         self.held = Held(news=before.news)
         self.news: list[str] = []
-        self.unused: set[str] = set()
+        self.kept: list[tuple[Paths, ConfigError]] = []
 
     def secret(self, path: str) -> bytes:
         """Return the secret in a file. Raises ConfigError."""
@@ -268,4 +268,4 @@ class Making:
 
     def _keep(self, error: ConfigError, *paths: str) -> None:
         self.news.append(f"{error}; the earlier content stays in use")
-        self.unused.update(paths)
+        self.kept.append((paths, error))

@@ -86,7 +86,7 @@ class Gateway:
         self.before_tls = ConnectionsBeforeTLS(limits.handshakes)
         self._sharing = Sharing(self, log.event, self.meter)
         self._listening: dict[ListenerAddress, Server] = {}
-        self._is_retired = False
+        self._accepts = True
         # What verifies those that are not verified by the newest routes yet.
         self._behind: dict[GatewayClient, Callable[[], None]] = {}
         self._observing: asyncio.Task[None] | None = None
@@ -211,7 +211,7 @@ class Gateway:
         certificates are listed newly are ended first, before this returns; all others follow in the next turns.
         """
         audit = self.auditor.opened(routes.config.audit)
-        opened = {} if self._is_retired else await self._listen_or_discard(routes, audit)
+        opened = await self._listen_or_discard(routes, audit) if self._accepts else {}
         if self._owns_files:
             change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         leaves = {client: client.leaf for client in self.clients.established}
@@ -344,12 +344,12 @@ class Gateway:
 
     async def retire(self) -> None:
         """Accept nobody any more, and wait until all connections have ended, however long that takes."""
-        self._is_retired = True
         self.close_listeners()
         await self.admission.until_empty()
 
     def close_listeners(self, *, but_metrics: bool = False) -> None:
         """Accept nobody any more. but_metrics: the operator may still ask."""
+        self._accepts = False
         self.meter.slot.state.set(DRAINING, 1.0)
         metrics = self._metrics_address if but_metrics else None
         for address in [each for each in self._listening if each != metrics]:

@@ -29,16 +29,19 @@ class Followed(Protocol):
 class ContentSources:
     """Reads contents; of what is followed the newest is the content. `close` ends what is open.
 
-    issues: whether our CA may issue; false for a check.
+    issues: whether our CA may issue; false for a check.  `waits`: whether a file may be a pipe, which is waited for.
     """
 
     def __init__(self, *, issues: bool = True) -> None:
         self._issues = issues
+        self.waits = True
         self._followed: dict[str, Followed] = {}
 
     def content(self, path: str, most: int = files.MAX_FILE) -> bytes:
         """Return the content of at most so many bytes. Raises ConfigError."""
-        return self._source(path).first() if is_followed(path) else files.content(path, most=most)
+        if is_followed(path):
+            return self._source(path).first()
+        return files.content(path, waits=self.waits, most=most)
 
     def stamp(self, path: str) -> files.Stamp | None:
         """Return what differs when the content has changed; None where it cannot be read."""

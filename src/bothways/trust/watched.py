@@ -18,6 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 logger = logging.getLogger("bothways.files")
 
 LOOK_SECONDS = 1.0
+UNSETTLED_SECONDS = 1.5  # after that files are read that are being written all the time
 
 
 Stamps = tuple[files.Stamp | None, ...]
@@ -29,15 +30,22 @@ class _Followed:
     def __init__(self, paths: Iterable[files.FilePath]) -> None:
         self._paths = tuple(paths)
         self._taken = self._seen = self._stamps()
+        self._since: float | None = None  # the first look at which they were different
 
     def change(self) -> Stamps | None:
         """Return the metadata if the files have changed and are not being written.
 
-        That is so if they were the same at the last look, or were not written for a second.
+        That is so if they were the same at the last look, or were not written for a second. Files that are written all
+        the time are read nevertheless.
         """
         before, self._seen = self._seen, self._stamps()
+        if self._seen == self._taken:
+            self._since = None
+            return None
+        now = files.monotonic()
+        self._since = now if self._since is None else self._since
         is_stable = self._seen == before or files.have_settled(self._seen)
-        return self._seen if is_stable and self._seen != self._taken else None
+        return self._seen if is_stable or now - self._since >= UNSETTLED_SECONDS else None
 
     def read(self, *, waits: bool, most: int | None = None) -> list[bytes]:
         """Return the content of the files. Raises ConfigError."""

@@ -31,11 +31,12 @@ class Supervisor:
 
     work: called in each worker process with a function that reports readiness; it has to end on SIGTERM, and its result
     is the exit status.  count: the number of workers.  tell: called with a sentence about each event. on_ready: called
-    once, when all workers are ready.  may_replace: called before a SIGHUP replaces the workers; it reads the files
-    again and returns whether they are usable.  prepare: called with the number of a worker before it is forked.
+    once, when all workers are ready.  may_replace: called at SIGHUP; it reads the files again and returns whether the
+    workers are to be replaced, which happens unless they are ending.  prepare: called with the number of a worker
+    before it is forked.
     on_stop: called at each signal to end.  on_end: called with the number of a worker that has ended
-    without being told to.  tick: called every `tick_seconds` until then.  on_upgrade: called
-    at SIGUSR2; without it this signal is not handled.  may_end: asked when all workers have ended; this goes on until
+    without being told to.  tick: called every `tick_seconds` as long as there are workers.  on_upgrade: called at
+    SIGUSR2; without it this signal is not handled.  may_end: asked when all workers have ended; this goes on until
     it returns true.
     start_seconds: the time for a worker to get ready. grace_seconds:
     the time for a worker to end, after which it is killed.  Raises ConfigError if this system cannot fork.
@@ -119,7 +120,7 @@ class Supervisor:
             self._ended(each)
         for each in [worker for worker in self._workers if worker.ready]:
             self._serves(each)
-        if self._tick is not None and self._stopping is None and self._clock() >= self._tick_at:
+        if self._tick is not None and self._clock() >= self._tick_at:
             self._tick()
             self._tick_at = self._clock() + self._tick_seconds
 
@@ -147,7 +148,7 @@ class Supervisor:
                 self._on_stop()
         elif number == signal.SIGUSR2 and self._on_upgrade is not None:
             self._on_upgrade()
-        elif number == signal.SIGHUP and self._stopping is None and self._may_replace():
+        elif number == signal.SIGHUP and self._may_replace() and self._stopping is None:
             self._tell("workers are replaced, one after the other")
             self._to_replace = [each for each in self._workers if not each.leaving and each.replaces is None]
             self._replace_next()
@@ -258,7 +259,7 @@ class Supervisor:
         """Return the seconds until something is due; None for never."""
         times = [] if self._stopping is not None else list(self._due.values())
         times += [self._stopping] if self._stopping is not None else []
-        times += [self._tick_at] if self._tick is not None and self._stopping is None else []
+        times += [self._tick_at] if self._tick is not None else []
         times += [self._limit(each) for each in self._workers if not each.ready or each.leaving]
         times += [self._clock() + END_SECONDS] if self._is_ending and not self._workers else []
         return max(min(times) - self._clock(), 0.05) if times else None

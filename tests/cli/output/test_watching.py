@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -114,6 +118,43 @@ def test_log_lines_about_watched_files_are_printed(capsys) -> None:
     files_logger.warning("not said by us")
     assert capsys.readouterr().err == "read again: \\x1b[31mme.pem\nkept\n"
     assert (files_logger.level, files_logger.propagate, list(files_logger.handlers)) == before
+
+
+def test_sighup_has_files_looked_at_at_once_and_ends_nothing(monkeypatch) -> None:
+    """Where nobody else handles it; afterwards it is as before."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 600.0)
+    looks = threading.Semaphore(0)
+
+    def look() -> list[str]:
+        looks.release()
+        return []
+
+    before = signal.getsignal(signal.SIGHUP)
+    with watching.checking_regularly([look]):
+        assert looks.acquire(timeout=60)
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert looks.acquire(timeout=60)
+    assert signal.getsignal(signal.SIGHUP) == before
+
+
+def test_sighup_of_a_closed_terminal_ends_the_process() -> None:
+    """What was started in a terminal ends with it."""
+    program = (
+        "import signal, time; from bothways.cli.output.watching import checking_regularly\n"
+        "with checking_regularly([]):\n    print('ready', flush=True); time.sleep(60)"
+    )
+    ours, its = os.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=its, stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        os.close(its)
+        assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGHUP)  # its terminal is still there
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+        os.close(ours)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == -signal.SIGTERM
 
 
 def test_watched_files_are_reported_and_a_failed_check_is_repeated(monkeypatch, capsys) -> None:

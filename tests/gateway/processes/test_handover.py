@@ -21,6 +21,7 @@ from command_line import bothways, environment
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 from interop.peers import find
+from processes import children
 
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs memfd")]
 
@@ -158,6 +159,40 @@ def test_ending_the_newest_gateway_ends_those_before_it_in_order(setting: Settin
             for each in numbers[1:]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(each, signal.SIGKILL)
+            server.end(signal.SIGKILL)
+        assert "Traceback" not in server.printed
+
+
+@pytest.mark.parametrize("serves", [False, True], ids=["before it serves", "about when it serves"])
+def test_a_gateway_that_is_told_to_end_while_it_is_being_replaced_ends_its_successor_too(
+    setting: Setting, serves: bool
+) -> None:
+    """And drains in order; nobody new is accepted afterwards."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 20})
+        server = Background(["gateway", "-c", "gateway.toml", "--workers", "1"], setting.folder)
+        successor = 0
+        try:
+            channel = stack.enter_context(setting.mutual.client().connect("127.0.0.1", int(server.port)))
+            assert says(channel, b"one")
+            server.process.send_signal(signal.SIGUSR2)
+            until(lambda: "is started to replace this gateway" in server.printed)
+            successor = int(re.search(r"process (\d+) is started", server.printed)[1])
+            if serves:
+                until(lambda: len(children(successor)) == 1)
+            server.process.send_signal(signal.SIGTERM)
+            until(lambda: "draining" in server.printed)
+            until(lambda: not alive(successor))
+            assert says(channel, b"two")
+            server.process.send_signal(signal.SIGUSR2)
+            until(lambda: "not replaced: this gateway is ending" in server.printed)
+            channel.close()
+            assert server.process.wait(30) == 0
+            with pytest.raises(ConnectionRefusedError):
+                setting.mutual.client().connect("127.0.0.1", int(server.port))
+        finally:
+            if successor and alive(successor):
+                os.kill(successor, signal.SIGKILL)
             server.end(signal.SIGKILL)
         assert "Traceback" not in server.printed
 

@@ -9,9 +9,13 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+import pki
+from bothways import PeerAlert
+from bothways.net import Channel
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
@@ -21,9 +25,16 @@ from interop.peers import find
 pytestmark = [pytest.mark.network, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs POSIX signals")]
 
 
+def says(channel: Channel, word: bytes) -> bool:
+    """Whether a word comes back."""
+    channel.settimeout(20)
+    channel.sendall(word + b"\n")
+    return channel.recv(100) == word + b"\n"
+
+
 @contextlib.contextmanager
-def running(setting: Setting) -> Iterator[Background]:
-    server = Background(["gateway", "-c", "gateway.toml"], setting.folder)
+def running(setting: Setting, *more: str) -> Iterator[Background]:
+    server = Background(["gateway", "-c", "gateway.toml", *more], setting.folder)
     try:
         yield server
     finally:
@@ -64,6 +75,44 @@ def test_a_process_serves_reads_its_file_again_and_ends_in_order(setting: Settin
         ("allowed", 8, "both sides closed")
     ]
     assert "Traceback" not in server.printed
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_a_configuration_that_is_replaced_is_taken_without_a_signal(
+    setting: Setting, workers: tuple[str, ...]
+) -> None:
+    """One that cannot be used is told once and changes nothing; it counts when the file that it names has come."""
+    denied = setting.mutual.identity("client", dns=["denied.example"])
+    with behind() as port:
+        route = f'backend = "127.0.0.1:{port}"\n{ANYBODY}'
+        setting.write(route)
+        with (
+            running(setting, *workers) as server,
+            setting.mutual.client().connect("127.0.0.1", int(server.port)) as good,
+            setting.mutual.client(denied).connect("127.0.0.1", int(server.port)) as other,
+        ):
+            setting.write(f"{route}\n[[route.deny]]\ndnss = 'denied.example'")
+            until(lambda: "dnss: is not known; did you mean `dns`?" in server.printed)
+            assert says(good, b"one") and says(other, b"one")
+            setting.write(f"ocsp = ['later.ocsp']\n{route}\n[[route.deny]]\ndns = 'denied.example'")
+            until(lambda: "later.ocsp: cannot be read" in server.printed)
+            assert says(good, b"two") and says(other, b"two")
+            (setting.folder / "later.ocsp").write_bytes(_response_of_another_authority())
+            with pytest.raises(PeerAlert, match="access_denied"):
+                other.recv(1)
+            assert says(good, b"three")
+            setting.path.unlink()
+            until(lambda: "gateway.toml: cannot be read" in server.printed)
+            assert says(good, b"four")
+        assert server.printed.count("not reloaded") == 3
+        assert "Traceback" not in server.printed
+
+
+def _response_of_another_authority() -> bytes:
+    now = datetime.now(UTC).replace(microsecond=0)
+    life = {"not_before": now - timedelta(days=1), "not_after": now + timedelta(days=1)}
+    root = pki.root("Another", **life)
+    return pki.ocsp_response(pki.leaf(root, "a.example", **life), root, "good", this_update=now)
 
 
 def _renewed(mutual: MutualTLS) -> Identity:
@@ -111,6 +160,48 @@ def test_a_service_manager_is_told_when_it_serves_and_when_it_ends(
         manager.setblocking(False)
         with pytest.raises(BlockingIOError):
             manager.recv(100)
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["one process", "workers"])
+def test_a_gateway_that_drains_still_ends_whom_it_no_longer_accepts_and_accepts_nobody(
+    setting: Setting, workers: tuple[str, ...]
+) -> None:
+    """By a CRL and by rules that are replaced meanwhile; all others stay until they end."""
+    mutual = setting.mutual
+    revoked = mutual.identity("client", dns=["revoked.example"])
+    by_rule = {name: mutual.identity("client", dns=[f"{name}.example"]) for name in ("file", "signal")}
+    with behind() as port, contextlib.ExitStack() as stack:
+        route, times = f'backend = "127.0.0.1:{port}"\n{ANYBODY}', {"drain": 60}
+        setting.write(route, times=times)
+        server = stack.enter_context(running(setting, *workers))
+
+        def connect(who: Identity | str = "good") -> Channel:
+            channel = stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port)))
+            assert says(channel, b"one")
+            return channel
+
+        good, leaving = [connect() for _ in range(4)], [connect(revoked) for _ in range(4)]
+        of_rules = {name: connect(who) for name, who in by_rule.items()}
+        server.process.send_signal(signal.SIGTERM)
+        until(lambda: "draining" in server.printed)
+        mutual.revoke(revoked)
+        for each in leaving:
+            with pytest.raises(PeerAlert, match="certificate_revoked"):
+                each.recv(1)
+        for name, channel in of_rules.items():
+            route += f"\n[[route.deny]]\ndns = '{name}.example'"
+            setting.write(route, times=times)
+            if name == "signal":
+                server.process.send_signal(signal.SIGHUP)
+            with pytest.raises(PeerAlert, match="access_denied"):
+                channel.recv(1)
+        with pytest.raises(ConnectionRefusedError):
+            mutual.client().connect("127.0.0.1", int(server.port))
+        assert all(says(each, b"two") for each in good)
+        for each in good:
+            each.close()
+        assert server.process.wait(20) == 0
+        assert "Traceback" not in server.printed
 
 
 def test_a_second_signal_ends_it_at_once(setting: Setting) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
@@ -21,16 +23,19 @@ RegularCheck = Callable[[], list[str]]
 def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
     """Call the functions now and regularly while the body runs, and print what they return.
 
-    A failure is reported and the call repeated later. Log messages about files are printed too.
+    A failure is reported and the call repeated later. Log messages about files are printed too. SIGHUP has them called
+    at once, instead of ending this process, unless it is handled or ignored already, or our terminal was closed.
     """
-    over = threading.Event()
+    over, due = threading.Event(), threading.Event()
 
     def repeat() -> None:
-        while not over.wait(LOOK_SECONDS):
+        while not over.is_set():
+            due.wait(LOOK_SECONDS)
+            due.clear()
             for check in checks:
                 _run_check(check)
 
-    with reporting_reloads():
+    with reporting_reloads(), _at_hangup(due.set):
         for check in checks:
             _run_check(check)
         threading.Thread(target=repeat, daemon=True).start()
@@ -38,6 +43,29 @@ def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
             yield
         finally:
             over.set()
+            due.set()
+
+
+@contextlib.contextmanager
+def _at_hangup(call: Callable[[], None]) -> Iterator[None]:
+    """Call a function at SIGHUP while the body runs; where our terminal was closed, end as by SIGTERM."""
+    is_main = threading.current_thread() is threading.main_thread()
+    is_ours = is_main and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL
+    has_terminal = os.isatty(0)
+
+    def handle(_number: int, _frame: object) -> None:
+        if has_terminal and not os.isatty(0):
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            call()
+
+    if is_ours:
+        signal.signal(signal.SIGHUP, handle)
+    try:
+        yield
+    finally:
+        if is_ours:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class _TerminalHandler(logging.Handler):

@@ -111,8 +111,16 @@ class Successor:
     def end(self) -> None:
         """End it, since it does not serve."""
         self._link.close()
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order, since this process was told to end before the other one served."""
+        self._link.close()  # first, so that it does not end this process, which drains
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, number)
 
 
 def _started(told: dict[str, Any], passed: set[int]) -> int:

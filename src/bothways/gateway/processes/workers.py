@@ -58,6 +58,7 @@ class Workers:
         count = max(count, *(len(set(map(socket.socket.fileno, each))) for each in handed.values()), 1)
         self._successor: Successor | None = None
         self._is_replaced = False
+        self._accepts = True
         self._has_served = False
         self._path = path
         self._log = log
@@ -73,6 +74,7 @@ class Workers:
         self._meter = Meter(self._board.supervisor)
         self._meter.slot.state.set(GENERATION, 1.0)
         self._auditor = Auditor("supervisor", log.event)
+        current.when_refused = self._refused
         self._is_handed_out = False
         self._awaited: dict[
             int, float
@@ -146,6 +148,7 @@ class Workers:
 
     def _close_listeners(self, *, but_metrics: bool = False) -> None:
         """Close what listens. but_metrics: the operator may still ask."""
+        self._accepts = False
         metrics = self._metrics_address() if but_metrics else None
         for address in [each for each in self._sockets if each != metrics]:
             several = self._sockets.pop(address)
@@ -158,6 +161,9 @@ class Workers:
     def _stop(self) -> None:
         if not self._is_replaced:
             notify(STOPPING)
+        if self._successor is not None and not self._is_replaced:
+            self._successor.stop()
+            self._successor = None
         self._meter.slot.state.set(DRAINING, 1.0)
         self._close_listeners(but_metrics=True)
         if self._handed is not None and self._has_served:
@@ -187,6 +193,9 @@ class Workers:
         """Start a process tree that follows this one, with all sockets that listen."""
         if self._is_replaced or self._successor is not None:
             self._log.event("this gateway is being replaced already")
+            return
+        if not self._accepts:
+            self._log.event("not replaced: this gateway is ending")
             return
         if os.getpid() == 1:
             self._log.event("not replaced: this is process 1, with which its container ends")
@@ -260,30 +269,34 @@ class Workers:
         try:
             change = self._current.read_again()
             audit = self._auditor.opened(change.routes.config.audit)
-            listeners = () if self._is_replaced else change.routes.config.all_listeners
+            listeners = change.routes.config.all_listeners if self._accepts else ()
             opened = self._opened(listeners)
-            if not self._is_replaced:
+            if self._accepts:
                 change_modes(self._current.routes.config.all_listeners, listeners)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._current.refuse(error)
-            self._meter.count(Metric.RELOADS, "refused")
-            self._auditor.refused_change(self._path, error)
             return False
         self._auditor.use(audit)
-        wanted = {each.address for each in listeners}
-        for address in [each for each in self._sockets if each not in wanted]:
-            _close(address, self._sockets.pop(address))
-        self._sockets |= opened
+        if self._accepts:
+            wanted = {each.address for each in listeners}
+            for address in [each for each in self._sockets if each not in wanted]:
+                _close(address, self._sockets.pop(address))
+            self._sockets |= opened
         self._hand_out(change, opened)
         if self._handed is not None and self._has_served:
             self._handed.signal(signal.SIGHUP)  # it still has connections
         return False
 
+    def _refused(self, path: str, error: Exception) -> None:
+        self._meter.count(Metric.RELOADS, "refused")
+        self._auditor.refused_change(path, error)
+
     def _tick(self) -> None:
         """Hand out what has changed on disk, and note which workers have taken it."""
         try:
-            change = self._current.look()
-            if change is not None:
+            if self._current.is_other_configuration():
+                self._reload()
+            elif (change := self._current.look()) is not None:
                 self._hand_out(change, {})
         except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
             self._log.event(f"files could not be checked for changes: {error!r}")
