@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,6 +85,28 @@ def test_an_open_connection_ends_and_no_session_is_resumed_when_its_ca_leaves_th
     assert isinstance(both.server.failure, PeerFault)
     assert not talk(config, sessions).server.established
     assert followed.credentials.current.certificate.issuer == NEXT.certificate.subject
+
+
+def test_nobody_of_a_domain_that_is_no_longer_federated_is_trusted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Our own domain stays trusted; where it is all that was trusted, nobody is."""
+    own = svid(workload(CA, ID), ID, CA)
+    with agent(tmp_path / "agent.sock", response(own, federated={"other.example": (NEXT,)})) as served:
+        api = WorkloadAPI(served.address)
+        try:
+            both = FollowedIdentity(api, domains=("other.example",), now=itertools.count(0.0, 10.0).__next__)
+            alone = FollowedIdentity(
+                api, domains=("other.example",), with_own=False, now=itertools.count(0.0, 10.0).__next__
+            )
+            assert (len(both.anchors.current), len(alone.anchors.current)) == (2, 1)
+            served.send(response(own))
+            until(both, lambda: len(both.anchors.current) == 1)
+            until(alone, lambda: len(alone.anchors.current) == 0)
+            assert both.domains.anchors == {"example.org": frozenset({CA.der}), "other.example": frozenset()}
+        finally:
+            api.close()
+    assert "has no bundle of the trust domain other.example any more" in caplog.text
 
 
 def test_a_new_svid_alone_is_no_reason_to_verify_anybody_again(

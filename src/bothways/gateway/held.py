@@ -161,6 +161,7 @@ class Making:
         def make(before: TrustStore | None) -> TrustStore:
             store, found = own.anchors(self._read, before, only)
             domains.append(found)
+            self.news += found.lacking
             return store
 
         paths = (*own.paths, *own.domains) if only is None else (own.source, f"bundle of {only}")

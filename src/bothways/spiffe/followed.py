@@ -88,6 +88,8 @@ class FollowedIdentity:
             else:
                 self._taken = made
                 logger.info("read again: %s", self._api.source)
+                for line in made.domains.lacking:
+                    logger.warning("%s", line)
 
     def accept_only(self, check: Callable[[Credentials], object]) -> None:
         """Refuse later credentials for which `check` raises ConfigError; it is called with the present ones first."""
@@ -97,7 +99,7 @@ class FollowedIdentity:
     def _made(self, generation: int, before: TrustStore | None) -> _Taken:
         found = self._api.identities()
         own = (found.own_domain(self._spiffe_id),) if self._with_own else ()
-        anchors, domains = found.trusted((*own, *self._extra), self._api.source)
+        anchors, domains = found.trusted((*own, *self._extra), self._api.source, may_lack=before is not None)
         same = before is not None and before.digest == anchors.digest
         return _Taken(
             found.credentials(self._spiffe_id), before if same and before else anchors, domains, generation

@@ -13,7 +13,7 @@ from datetime import datetime
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.spiffe.messages import SVID, BadResponse, X509Response, decoded
-from bothways.trust.anchors import TrustStore
+from bothways.trust.anchors import TrustStore, trusting_nobody
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.decoding import pem
 from bothways.trust.own_identity.credentials import Credentials
@@ -46,6 +46,15 @@ class TrustDomains:
     """Which trust anchors verify which trust domain. anchors: certificates in DER by the name of a domain."""
 
     anchors: Mapping[str, frozenset[bytes]]
+
+    @property
+    def lacking(self) -> list[str]:
+        """A sentence for each domain that has no bundle any more."""
+        return [
+            f"the Workload API has no bundle of the trust domain {each} any more, so that nobody of it is trusted"
+            for each, anchors in self.anchors.items()
+            if not anchors
+        ]
 
     def problem(self, verdict: Trusted) -> str | None:
         """Return why a verified peer has no SPIFFE ID of these domains; None where it has one.
@@ -82,18 +91,25 @@ class WorkloadIdentities:
         """Return the trust domain of a SPIFFE ID, None for the default one."""
         return trust_domain(spiffe_id or self.default) or ""
 
-    def trusted(self, domains: Collection[str], source: str) -> tuple[TrustStore, TrustDomains]:
-        """Return the anchors of these trust domains, and which anchors verify which domain. Raises ConfigError."""
+    def trusted(
+        self, domains: Collection[str], source: str, *, may_lack: bool = False
+    ) -> tuple[TrustStore, TrustDomains]:
+        """Return the anchors of these trust domains, and which anchors verify which domain. Raises ConfigError.
+
+        may_lack: whether a domain may have no bundle, so that nobody of it is trusted: a response has all that are
+        valid, and one that had the bundle of a domain before says by leaving it out that it is no longer federated.
+        """
         domains = tuple(dict.fromkeys(domains))
         missing = [each for each in domains if each not in self.bundles]
-        if missing:
+        if missing and not may_lack:
             raise ConfigError(
                 f"the Workload API has no bundle of the trust domain {shown(missing[0])}; "
                 f"it has those of {', '.join(self.bundles)}"
             )
-        ders = [der for each in domains for der in self.bundles[each]]
-        by_domain = {each: frozenset(self.bundles[each]) for each in domains}
-        return TrustStore(dict.fromkeys(ders), source=source), TrustDomains(by_domain)
+        ders = [der for each in domains for der in self.bundles.get(each, ())]
+        by_domain = {each: frozenset(self.bundles.get(each, ())) for each in domains}
+        store = TrustStore(dict.fromkeys(ders), source=source) if ders else trusting_nobody()
+        return store, TrustDomains(by_domain)
 
 
 def identities_in(data: bytes, source: str, at: datetime | None = None) -> WorkloadIdentities:

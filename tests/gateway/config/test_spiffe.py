@@ -149,6 +149,36 @@ def _span() -> dict[str, datetime]:
     return {"not_before": now - timedelta(hours=1), "not_after": now + timedelta(hours=1)}
 
 
+def test_whoever_is_no_longer_federated_is_ended_and_all_others_stay(
+    setting: Setting, tmp_path: Path
+) -> None:
+    """The agent leaves the bundle out; it is told, and the domain is trusted again when its bundle is back."""
+    federated = first(federated={"spiffe://other.example": (OTHER,)})
+
+    async def talk(served: Agent) -> None:
+        async with service() as behind:
+            write(setting, served, route(behind.address), 'trust_domains = "other.example"')
+            async with setting.gateway() as gateway:
+                _, own = await reached(setting, gateway, ADA)
+                partner = workload(OTHER, "spiffe://other.example/x")
+                reader, _ = await reached(setting, gateway, partner)
+                served.send(first())
+                with pytest.raises(PeerAlert, match="unknown_ca"):
+                    await reader.read()
+                await refused(gateway, partner, "unknown_ca")
+                own.write(b"x")
+                await own.drain()
+                served.send(federated)
+                await until(lambda: len(gateway.routes.all[0].server.client_anchors) == 2)
+                await reached(setting, gateway, partner)
+                assert not own.is_closing()
+        told = [each for each in setting.events() if "has no bundle of the trust domain" in each]
+        assert len(told) == 1 and "other.example any more" in told[0]
+
+    with agent(tmp_path / "agent.sock", federated) as served:
+        asyncio.run(talk(served))
+
+
 def test_federated_domains_are_not_trusted_unless_they_are_named(setting: Setting, tmp_path: Path) -> None:
     async def talk(served: Agent) -> None:
         async with service() as behind:

@@ -47,7 +47,7 @@ class SpiffeIdentity(NamedTuple):
         """
         found = identities_in(read(self.source), self.source)
         wanted = (found.own_domain(self.spiffe_id), *self.domains) if only is None else (only,)
-        made, domains = found.trusted(wanted, self.source)
+        made, domains = found.trusted(wanted, self.source, may_lack=before is not None)
         return (before if before is not None and before.digest == made.digest else made), domains
 
 
