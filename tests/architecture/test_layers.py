@@ -15,7 +15,7 @@ ROWS = (
     ("counts", "http2", "iana", "lazy_names", "oids", "roles"),
     ("faults",),
     ("errors",),
-    ("addresses", "audit_chain"),
+    ("addresses", "arguments", "audit_chain"),
     ("trust",),
     ("tls", "tokens"),
     ("describe", "ca", "fetch", "servers", "ticket_keys", "workers"),

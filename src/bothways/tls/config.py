@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
+from bothways.arguments import check_flags, function, methods
 from bothways.errors import ConfigError
 from bothways.roles import Role, Version
 from bothways.tls.clock import Clock
@@ -167,6 +168,7 @@ class ClientConfig:
     settings: ClientSettings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         ech = checked_ech(self.ech)
         offer, bounds = _offer(self, versions_with_ech(self.versions) if ech else None), _limits(self)
         pins, raw_key = checked_pins("pins", self.pins), checked_raw_key(self.raw_key, offer)
@@ -221,7 +223,7 @@ class ClientConfig:
         observer: called with a note for each event of the handshake (`bothways.tls.events`).
         Raises `ConfigError` without a usable server name, and if this configuration cannot verify such a server.
         """
-        target = self.target(server_name)
+        target, observer = self.target(server_name), function("observer", observer)
         hs = new_context(Role.CLIENT, self.settings, observer)
         hs.history.server_name = target.text
         return Connection(self.settings, hs, client_handshake(hs, self.settings, target))
@@ -327,6 +329,7 @@ class ServerConfig:
     settings: Settings = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         offer, bounds = replace(_offer(self), retry_cookie=self.retry_cookie), _limits(self)
         pins, raw_key = checked_pins("client_pins", self.client_pins), checked_raw_key(self.raw_key, offer)
         psks = checked_psks(self.psk_peers, offer)
@@ -400,7 +403,8 @@ class ServerConfig:
         `handshake_timeout`, `max_certificate_bytes`, `record_padding`, `insecure_ignore_truncation`,
         `insecure_keylog`, `ech_keys`, `clock` and `randomness`, which are those of this one.
         """
-        hs = new_context(Role.SERVER, self.settings, observer)
+        hs = new_context(Role.SERVER, self.settings, function("observer", observer))
+        function("select", select)
         chosen = None if select is None else partial(_selected_settings, select)
         return Connection(self.settings, hs, server_handshake(hs, self.settings, chosen))
 
@@ -410,6 +414,12 @@ def _selected_settings(
 ) -> Settings | ProtocolRequired | None:
     config = select(asked)
     return config.settings if isinstance(config, ServerConfig) else config
+
+
+def _check_kinds(config: ClientConfig | ServerConfig) -> None:
+    check_flags(config)
+    methods("clock", config.clock, "now", "monotonic")
+    methods("randomness", config.randomness, "random")
 
 
 def _offer(config: ClientConfig | ServerConfig, versions: Sequence[str] | None = None) -> Negotiation:

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bothways.arguments import several, whole
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust import files
@@ -97,7 +98,7 @@ class TrustStore:
         """Take trust anchors in DER; `source` names them in a ConfigError for one that cannot be decoded."""
         if profile not in PROFILES:
             raise ConfigError(f"profile: {profile!r} is not a profile; expected {' or '.join(PROFILES)}")
-        if remember_paths < 0:
+        if whole("remember_paths", remember_paths) < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
         issuers = readable_by_der(certificates, source)
         self._exact = readable_by_der(exact, "exact" if source == "anchors" else source)
@@ -185,7 +186,10 @@ class TrustStore:
 
         certificates: the trust anchors.  remember_paths, profile: see `TrustStore`.
         """
-        ders = [each.public_bytes(Encoding.DER) for each in certificates]
+        parsed = several(
+            "anchors", certificates, "certificates that `cryptography` has parsed", x509.Certificate
+        )
+        ders = [each.public_bytes(Encoding.DER) for each in parsed]
         return cls(ders, remember_paths=remember_paths, profile=profile)
 
     @classmethod

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import chain, islice
 
+from bothways.arguments import several
 from bothways.trust import files
 from bothways.trust.crl.entries import Progress
 from bothways.trust.crl.revocation_list import CRL, Names, crls_in
@@ -39,7 +40,7 @@ class CRLStore:
     def __init__(self, crls: Iterable[CRL] = ()) -> None:
         self.generation = 0
         self._time: datetime | None = None
-        self._by_issuer = _indexed(crls)
+        self._by_issuer = _indexed(several("crls", crls, "CRLs", CRL))
         self._arrivals: dict[
             int, int
         ] = {}  # the change by which a CRL was added, where that was not the first

@@ -33,8 +33,7 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
     most: the maximum size in bytes, by default 64 MiB.
     """
     most = MAX_FILE if most is None else most
-    if not isinstance(path, str | bytes | os.PathLike):
-        raise ConfigError(f"a file: expected its path as text, not {type(path).__name__}")
+    path = checked_path(path)
     try:
         with open(path, "rb", opener=_open_without_waiting) as file:
             if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -51,6 +50,15 @@ def content(path: FilePath, *, waits: bool = True, most: int | None = None) -> b
     if len(data) > most:
         raise UnusableFile(f"{os.fspath(path)}: larger than {most} bytes, the limit for it")
     return data
+
+
+def checked_path(path: object) -> FilePath:
+    """Return the path of a file. Raises ConfigError for anything else, such as the number of an open file."""
+    if isinstance(path, bytes):
+        return os.fsdecode(path)
+    if not isinstance(path, str | os.PathLike):
+        raise ConfigError(f"a file: expected its path as text, not {type(path).__name__}")
+    return path
 
 
 def _is_url(path: FilePath) -> bool:

@@ -13,6 +13,7 @@ from itertools import chain
 
 from cryptography import x509
 
+from bothways.arguments import several
 from bothways.trust import files
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.decoding.parsing import attempt, encoded
@@ -41,7 +42,8 @@ class OCSPStore:
         self._time: datetime | None = None
         self._by_serial: _BySerial = {}
         held: dict[int, dict[CertID, list[OCSPResponse]]] = {}
-        for response in {each.der: each for each in responses}.values():
+        given = several("responses", responses, "OCSP responses", OCSPResponse)
+        for response in {each.der: each for each in given}.values():
             for named in response.named:
                 held.setdefault(named.serial, {}).setdefault(named, []).append(response)
             self.generation += 1

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
+from bothways.arguments import several
 from bothways.errors import ConfigError, logged
 from bothways.trust import files
 
@@ -28,7 +29,7 @@ class _Followed:
     """A group of files that are read together, with their metadata when last read or refused, and when last seen."""
 
     def __init__(self, paths: Iterable[files.FilePath]) -> None:
-        self._paths = tuple(paths)
+        self._paths = tuple(map(files.checked_path, paths))
         self._taken = self._seen = self._stamps()
         self._since: float | None = None  # the first look at which they were different
 
@@ -85,7 +86,8 @@ class Watched(Generic[T]):
         """
         self._read = read
         self._most = most
-        self._followed = {path: _Followed((path,)) for path in map(str, paths)}
+        given = map(files.checked_path, several("paths", paths, "paths of files"))
+        self._followed = {path: _Followed((path,)) for path in map(str, given)}
         self._items = {path: self._content(path, waits=True) for path in self._followed}
 
     def items(self) -> list[T]:

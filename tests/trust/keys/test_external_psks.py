@@ -84,7 +84,7 @@ def test_the_context_has_both_names_by_role() -> None:
         ([psk(), psk(secret=secret("other"))], "the identity k-7f3a occurs twice"),
         ([psk(), psk(identity="k-2")], "the key k-2 has the secret of another one"),
         ([psk(), psk(insecure_without_importer=True)], "the key k-7f3a has the secret of another one"),
-        (["text"], "expected an ExternalPSK, not str"),
+        (["text"], "keys: expected external PSKs, not str"),
     ],
     ids=["identity", "secret", "with the importer and without", "no key"],
 )

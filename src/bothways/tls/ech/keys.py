@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Iterator
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bothways.arguments import several, text, whole
 from bothways.errors import ConfigError, UnusableFile
 from bothways.iana import NamedGroup
 from bothways.roles import Version
@@ -56,11 +57,13 @@ class ECHKey:
         client that has an old configuration gets the new one.  maximum_name_length: the length of the longest server
         name, up to which clients pad; 0 if unknown.  unlike: keys in use, whose configuration ids are not used again.
         """
-        if not is_public_name(public_name):
+        if not is_public_name(text("ech", public_name)):
             raise ConfigError(f"ech: {public_name!r} is not a host name that clients can send in the clear")
-        if not 0 <= maximum_name_length <= 255:
+        if not 0 <= whole("ech", maximum_name_length) <= 255:
             raise ConfigError("ech: expected 0 to 255 as the length of the longest name")
-        free = sorted(set(range(256)) - {each.config.config_id for each in unlike})
+        free = sorted(
+            set(range(256)) - {each.config.config_id for each in several("ech", unlike, "ECHKey", ECHKey)}
+        )
         if not free:
             raise ConfigError("ech: all 256 configuration ids are in use; remove old keys")
         config_id = free[int.from_bytes(RANDOMNESS.random(4), "big") % len(free)]
@@ -110,10 +113,7 @@ class ECHKeys:
     """
 
     def __init__(self, keys: ECHKey | Iterable[ECHKey]) -> None:
-        self._keys = (keys,) if isinstance(keys, ECHKey) else _several(keys)
-        for each in self._keys:
-            if not isinstance(each, ECHKey):
-                raise ConfigError(f"ech: expected ECHKey, not {type(each).__name__}")
+        self._keys = (keys,) if isinstance(keys, ECHKey) else several("ech", keys, "ECHKey", ECHKey)
         if not self._keys:
             raise ConfigError("ech: at least one key is needed")
         self._by_id = {each.config.config_id: each for each in self._keys}
@@ -144,12 +144,6 @@ class ECHKeys:
 
     def __repr__(self) -> str:
         return f"ECHKeys({list(self._keys)!r})"
-
-
-def _several(keys: Iterable[ECHKey]) -> tuple[ECHKey, ...]:
-    if not isinstance(keys, Iterable):
-        raise ConfigError(f"ech: expected keys, not {type(keys).__name__}")
-    return tuple(keys)
 
 
 def checked_ech_keys(keys: object, versions: Collection[Version]) -> ECHKeys | None:

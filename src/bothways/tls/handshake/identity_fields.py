@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from bothways.arguments import several
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.roles import Version
@@ -31,15 +32,16 @@ def own_credentials(
     credentials: Credentials | Sequence[Credentials] | None, offer: Negotiation
 ) -> tuple[Credentials, ...]:
     """Return the credentials as a tuple; each must support a scheme in one of the versions. Raises ConfigError."""
-    several = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials or ())
-    for each in several:
-        if not isinstance(each, Credentials):
-            raise ConfigError(f"credentials: expected Credentials, not {type(each).__name__}")
+    if credentials is None:
+        return ()
+    given = (credentials,) if isinstance(credentials, Credentials | str | bytes) else credentials
+    found = several("credentials", given, "Credentials", Credentials)
+    for each in found:
         if isinstance(each, WatchedCredentials):
             each.accept_only(partial(_check_schemes, offer=offer))
         else:
             _check_schemes(each, offer)
-    return several
+    return found
 
 
 def _check_schemes(credentials: Credentials, offer: Negotiation) -> None:

@@ -12,6 +12,7 @@ from enum import IntEnum
 from hashlib import sha256
 from typing import Literal
 
+from bothways.arguments import number, several, whole
 from bothways.errors import ConfigError
 from bothways.iana import (
     CertificateCompressionAlgorithm,
@@ -327,14 +328,16 @@ def limits(
     record_size_limit: int | None,
 ) -> ConnectionLimits:
     """Return the limits of each connection. Raises ConfigError."""
-    if not handshake_timeout > 0:
+    if not number("handshake_timeout", handshake_timeout) > 0:
         raise ConfigError("handshake_timeout: expected seconds above zero")
-    if not 0 <= record_padding <= 2**14:
+    if not 0 <= whole("record_padding", record_padding) <= 2**14:
         raise ConfigError("record_padding: expected 0 to 16384 bytes")
-    if not 1024 <= max_certificate_bytes < 2**24:
+    if not 1024 <= whole("max_certificate_bytes", max_certificate_bytes) < 2**24:
         raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
     largest = LARGEST_RECORD[Version.TLS13]
-    if record_size_limit is not None and not SMALLEST_RECORD <= record_size_limit <= largest:
+    if record_size_limit is not None and not (
+        SMALLEST_RECORD <= whole("record_size_limit", record_size_limit) <= largest
+    ):
         raise ConfigError(f"record_size_limit: expected {SMALLEST_RECORD} to {largest} bytes, or None")
     return ConnectionLimits(
         handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation, record_size_limit
@@ -403,7 +406,7 @@ def _allowed_suites(suites: Iterable[str], key_transport: bool) -> tuple[int, ..
 def _texts(what: str, values: Iterable[str]) -> tuple[str, ...]:
     if isinstance(values, (str, bytes)):
         raise ConfigError(f"{what}: expected a tuple of names, not the single text {values!r}")
-    names = tuple(values)
+    names = several(what, values, "names", str)
     if len(set(names)) != len(names):
         raise ConfigError(f"{what}: a name occurs twice in {', '.join(map(str, names))}")
     return names

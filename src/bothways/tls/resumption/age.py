@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from bothways.arguments import duration
 from bothways.errors import ConfigError
 
 DEFAULT_MAX_AGE = timedelta(hours=24)
@@ -17,11 +18,10 @@ _MASK = 2**32 - 1
 
 def checked_max_age(max_age: object) -> timedelta:
     """Return the longest time between the signatures and a resumption. Raises ConfigError."""
-    if not isinstance(max_age, timedelta):
-        raise ConfigError("max_age: expected a timedelta")
-    if not timedelta(seconds=1) <= max_age <= LONGEST:
+    age = duration("max_age", max_age)
+    if not timedelta(seconds=1) <= age <= LONGEST:
         raise ConfigError("max_age: expected one second to seven days")
-    return max_age
+    return age
 
 
 def milliseconds(at: datetime) -> int:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from bothways.arguments import whole
 from bothways.errors import ConfigError
 from bothways.tls.defaults import process_id
 from bothways.tls.resumption.age import DEFAULT_MAX_AGE, checked_max_age
@@ -37,7 +38,7 @@ class SessionStore:
     """
 
     def __init__(self, *, servers: int = SERVERS, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
-        if servers < 1:
+        if whole("servers", servers) < 1:
             raise ConfigError("servers: expected a number above zero; sessions=None remembers nothing")
         self.max_age = checked_max_age(max_age)
         self._servers = servers

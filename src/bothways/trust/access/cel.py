@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from bothways.arguments import text as checked_text
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.access.kinds import COMMON_NAME, ORGANIZATIONAL_UNIT, key_kind, subject_values
@@ -112,7 +113,7 @@ def _compiled(expression: str) -> Expression:
         raise ConfigError(
             f"an expression of CEL needs cel-expr-python, which is not installed: {INSTALL}"
         ) from None
-    if len(expression) > MOST_CHARACTERS:
+    if len(checked_text("expression", expression)) > MOST_CHARACTERS:
         raise ConfigError(
             f"an expression of {len(expression)} characters; at most {MOST_CHARACTERS} are possible"
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from bothways.arguments import several
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.access.kinds import COMPILERS, KINDS_OF_KEYS, LOOSE_COMPILERS, Test
@@ -111,7 +112,7 @@ def _can_tell(kind: str, verdict: Trusted) -> bool:
 
 def _texts(kind: str, given: Any) -> tuple[str, ...]:
     values: list[str] = []
-    for each in (given,) if isinstance(given, str) else given:
+    for each in (given,) if isinstance(given, str) else several(kind, given, "texts"):
         if not isinstance(each, str) or not each or "\ufffd" in each:
             raise ConfigError(f"{kind}: {shown(each)} cannot be a name")
         values.append(each)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from bothways.arguments import several
 from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import files
@@ -61,7 +62,7 @@ def without_certificate(
 def readable_by_der(certificates: Iterable[bytes], source: str) -> dict[bytes, ParsedCertificate]:
     """Return certificates parsed, each once, by their DER. Raises ConfigError, which names `source` and the number."""
     found: dict[bytes, ParsedCertificate] = {}
-    for number, der in enumerate(certificates, 1):
+    for number, der in enumerate(several(source, certificates, "certificates in DER"), 1):
         what = f"{source}: certificate {number}"
         found.setdefault(der, _readable(pem.require_bytes(der, what), what))
     return found

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
+from bothways.arguments import duration, number, several, whole
 from bothways.errors import ConfigError
 from bothways.trust import files
 from bothways.trust.evidence.cache import EvidenceCache
@@ -73,18 +74,19 @@ class Fetch:
             raise ConfigError("fetch: one of ocsp and crls has to be True")
         if self.nonce not in ("none", "use", "require"):
             raise ConfigError(f"nonce: {self.nonce!r} is none of none, use, require")
-        if not all(0 < port < 65536 for port in self.ports):
+        if not all(0 < whole("ports", port) < 65536 for port in several("ports", self.ports, "ports")):
             raise ConfigError("ports: expected numbers of 1 to 65535")
         if isinstance(self.allow, str):
             raise ConfigError(
                 f"allow: expected several hosts or networks, not the single text {self.allow!r}"
             )
-        if not timedelta(0) <= self.keep <= LONGEST_KEEP:
+        several("allow", self.allow, "hosts or networks", str)
+        if not timedelta(0) <= duration("keep", self.keep) <= LONGEST_KEEP:
             raise ConfigError(f"keep: expected a duration of zero to {LONGEST_KEEP.days} days")
         for name in ("seconds", "requests", "max_list_bytes"):
-            if not getattr(self, name) > 0:
+            if not number(name, getattr(self, name)) > 0:
                 raise ConfigError(f"{name}: expected a number above zero")
-        if self.redirects < 0:
+        if whole("redirects", self.redirects) < 0:
             raise ConfigError("redirects: expected a number of zero or more")
         if not self.by_caller and not _is_installed("httpcore"):
             raise ConfigError(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 
+from bothways.arguments import several
 from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.roles import Role
@@ -134,9 +135,7 @@ class ExternalPSKs:
         """
         found: dict[tuple[bool, bytes], ExternalPSK] = {}
         secrets: set[bytes] = set()
-        for each in keys:
-            if not isinstance(each, ExternalPSK):
-                raise ConfigError(f"expected an ExternalPSK, not {type(each).__name__}")
+        for each in several("keys", keys, "external PSKs", ExternalPSK):
             place = (each.insecure_without_importer, each.octets)
             if place in found:
                 raise ConfigError(f"the identity {each.label} occurs twice")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
+from bothways.arguments import several
 from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.trust import files
@@ -57,7 +58,11 @@ class PinnedKeys:
         """
         if isinstance(digests, str):
             raise ConfigError("pins: expected several digests, not a single text")
-        named = digests if isinstance(digests, Mapping) else dict.fromkeys(digests, "")
+        named = (
+            digests
+            if isinstance(digests, Mapping)
+            else dict.fromkeys(several("pins", digests, "digests", str), "")
+        )
         return cls(
             _collected(((each, name, f"pins: {shown(each)}") for each, name in named.items()), "pins")
         )._some("pins")
@@ -68,7 +73,7 @@ class PinnedKeys:
 
         keys: several, or a mapping from each to the name of its pin.
         """
-        named = keys if isinstance(keys, Mapping) else dict.fromkeys(keys, "")
+        named = keys if isinstance(keys, Mapping) else dict.fromkeys(several("pins", keys, "public keys"), "")
         pins: dict[bytes, str] = {}
         for number, (data, name) in enumerate(named.items(), 1):
             source = f"pins: key {number}"

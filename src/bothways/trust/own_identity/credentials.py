@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from bothways.arguments import several
 from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust import files
@@ -122,9 +123,10 @@ class Credentials:
         password: Password = None,
     ) -> Credentials:
         """Take the contents of files as `from_files` does. cert_path, key_path: their names. Raises ConfigError."""
+        cert = pem.require_bytes(cert, "cert")
         if key is None:
             return _from_bytes(cert, cert_path, cert, cert_path, password)
-        return _from_bytes(cert, cert_path, key, key_path, password)
+        return _from_bytes(cert, cert_path, pem.require_bytes(key, "key"), key_path, password)
 
     @classmethod
     def watched(
@@ -168,8 +170,10 @@ class Credentials:
 
         chain: certificates in any order.  private_key: that of the leaf.
         """
-        certificates = [each.public_bytes(Encoding.DER) for each in chain]
-        return Credentials(chain_in_order(certificates, "chain", private_key, "private_key"), private_key)
+        parsed = several("chain", chain, "certificates that `cryptography` has parsed", x509.Certificate)
+        certificates = [each.public_bytes(Encoding.DER) for each in parsed]
+        key = usable_key(private_key, "private_key")
+        return Credentials(chain_in_order(certificates, "chain", key, "private_key"), key)
 
     @classmethod
     def external(cls, cert: bytes, holder: KeyHolder | None = None) -> Credentials:

@@ -79,5 +79,7 @@ def usable_key(key: object, source: str) -> PrivateKey:
     """Return a private key that can sign handshakes. Raises ConfigError for any other, which names `source`."""
     if isinstance(key, PrivateKey):
         return key
+    if not hasattr(key, "private_bytes"):
+        raise ConfigError(f"{source}: expected a private key of `cryptography`, not {type(key).__name__}")
     kind = type(key).__name__.removesuffix("PrivateKey").lstrip("_")
     raise UnusableFile(f"{source}: a {kind} key cannot sign handshakes; use ECDSA P-256, Ed25519 or RSA")

@@ -42,13 +42,19 @@ class ServerName:
         return self.text
 
 
-@lru_cache(maxsize=256)
 def server_name(text: str) -> ServerName:
     """Decode the name that a caller connects to. Raises ConfigError for anything else.
 
     text: a DNS name (a final dot is ignored; other scripts become A-labels), an IPv4 or IPv6 address (with or without
     brackets and zone), or a URI.
     """
+    if not isinstance(text, str):
+        raise ConfigError(f"server_name: expected a name as text, not {type(text).__name__}")
+    return _server_name(text)
+
+
+@lru_cache(maxsize=256)
+def _server_name(text: str) -> ServerName:
     name = lower_ascii(text) if text.isascii() else _a_labels(text)
     if is_dns_name(name):
         return ServerName("dns", name)
