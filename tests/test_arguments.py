@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Callable, Iterator
+import ssl
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,7 +30,9 @@ from bothways import (
     TicketKeys,
     TLSError,
     TrustStore,
+    aio,
     arguments,
+    net,
     trust,
 )
 from bothways.tls.ech.configs import ECHConfigList
@@ -214,6 +218,45 @@ def test_each_kind_is_returned_as_it_is_or_refused(
     assert call("what", good) is good
     with pytest.raises(ConfigError) as caught:
         call("what", bad)
+    assert str(caught.value) == problem
+
+
+def run(made: Coroutine[Any, Any, object]) -> object:
+    return asyncio.run(made)
+
+
+async def nobody(*_: object) -> None:
+    """A handler that is never called."""
+
+
+OTHER = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONNECTING: list[tuple[str, Callable[[], object]]] = [
+    ("config: expected ClientConfig, not ServerConfig", lambda: net.connect("127.0.0.1", 1, SERVER)),  # type: ignore[arg-type]
+    ("config: expected ClientConfig or ServerConfig, not SSLContext", lambda: net.wrap(object(), OTHER)),  # type: ignore[arg-type]
+    ("host: expected a text, not int", lambda: net.connect(1, 1, CLIENT, "localhost")),  # type: ignore[arg-type]
+    ("starttls: expected a text, not int", lambda: net.connect("127.0.0.1", 1, CLIENT, starttls=5)),  # type: ignore[arg-type]
+    ("config: expected ClientConfig, not None", lambda: run(aio.connect("127.0.0.1", 1, None))),  # type: ignore[arg-type]
+    (
+        "config: expected ClientConfig, not SSLContext",
+        lambda: run(aio.create_connection(asyncio.Protocol, "127.0.0.1", 1, OTHER)),  # type: ignore[arg-type]
+    ),
+    (
+        "config: expected ServerConfig, not ClientConfig",
+        lambda: run(aio.start_server(nobody, "127.0.0.1", 0, CLIENT)),  # type: ignore[arg-type]
+    ),
+    (
+        "config: expected ServerConfig, not SSLContext",
+        lambda: run(aio.create_server(asyncio.Protocol, "127.0.0.1", 0, OTHER)),  # type: ignore[arg-type]
+    ),
+]
+
+
+@pytest.mark.parametrize(("problem", "call"), CONNECTING, ids=[problem for problem, _ in CONNECTING])
+def test_another_configuration_is_refused_before_anything_is_connected(
+    problem: str, call: Callable[[], object]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call()
     assert str(caught.value) == problem
 
 

@@ -34,6 +34,13 @@ def several(what: str, given: Iterable[T], expected: str, kind: type[T] | None =
     return found
 
 
+def instance(what: str, given: object, *kinds: type) -> None:
+    """Raise ConfigError for what is of none of these kinds."""
+    if not isinstance(given, kinds):
+        names = " or ".join(each.__name__ for each in kinds)
+        raise ConfigError(f"{what}: expected {names}, not {_kind(given)}")
+
+
 def text(what: str, given: object) -> str:
     """Return a text. Raises ConfigError."""
     if not isinstance(given, str):

@@ -17,6 +17,7 @@ from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
+from bothways.arguments import instance
 from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
@@ -142,6 +143,7 @@ def _prepared(
     host: str | None, config: ClientConfig, server_name: str | None, evidence: Finder | None
 ) -> tuple[str, Finder | None]:
     """Return the server's name and the fetcher; raise `ConfigError` before anything is connected."""
+    instance("config", config, ClientConfig)
     name = host if server_name is None else server_name
     config.target(name)
     return name or "", evidence or own_finder(config.settings)

@@ -19,6 +19,7 @@ from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.watch import Watch
+from bothways.arguments import instance
 from bothways.errors import TLSError, UsageError, logged
 from bothways.tls.config import ServerConfig
 from bothways.tls.events import Observer
@@ -54,6 +55,7 @@ async def start_server(
     The connection is closed when the handler returns. limit: bytes that may be buffered for reading, and for sending.
     The other parameters are as for `create_server`.
     """
+    instance("config", config, ServerConfig)
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
     server = StreamServer(admission)
@@ -108,6 +110,7 @@ async def create_server(
     established connections; the caller has to limit them.  The other parameters are as for `connect`. The time for a
     handshake is that of the configuration.
     """
+    instance("config", config, ServerConfig)
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
 

@@ -10,6 +10,7 @@ from bothways.aio.client import close_after_failure, within
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
+from bothways.arguments import instance
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.events import Observer
 
@@ -37,6 +38,7 @@ async def start_tls(
     The other parameters are as for `connect`.
     Raises `TLSError`, or `OSError` (also `TimeoutError`); `transport` is closed then.
     """
+    instance("config", config, ClientConfig, ServerConfig)
     finder = evidence or own_finder(config.settings)
     if transport.is_closing():
         raise ConnectionAbortedError("the transport is closed")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from bothways.addresses import TCPAddress
+from bothways.arguments import instance, text
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.net.carrier import deadline_in, left
 from bothways.net.channel import Channel, established
@@ -46,13 +47,15 @@ def connect(
 ) -> Channel:
     """Connect to `host` and authenticate both peers.
 
-    host, port: the address to connect to.  server_name: the name that the server's certificate must contain; by
-    default `host`.  timeout: seconds for connecting and the
-    handshake together; the channel has no time limit afterwards (see `Channel.settimeout`).
-    starttls: request TLS in this protocol first, such as "smtp" (`bothways.starttls.PROTOCOLS`); what a server
-    sends before TLS is discarded, and one that does not change to TLS raises `StartTLSFailed`.
-    The rest is as for `wrap`. Raises `OSError` (`TimeoutError` among them) where the network fails.
+    host, port: the address to connect to.  server_name: the name that the server's certificate must contain; by default
+    `host`.  timeout: seconds for connecting and the handshake together; the channel has no time limit afterwards (see
+    `Channel.settimeout`).  starttls: request TLS in this protocol first, such as "smtp"
+    (`bothways.starttls.PROTOCOLS`); what a server sends before TLS is discarded, and one that does not change to TLS
+    raises `StartTLSFailed`. The rest is as for `wrap`.
+    Raises `OSError` (`TimeoutError` among them) where the network fails.
     """
+    instance("config", config, ClientConfig)
+    text("host", host)
     name = host if server_name is None else server_name
     config.target(name)
     exchange = (
@@ -118,6 +121,7 @@ def wrap(
     step.  The socket belongs to the channel: if the handshake fails it is closed, and the `TLSError` is raised.
     """
     try:
+        instance("config", config, ClientConfig, ServerConfig)
         finder = evidence or _own_finder(config)
         if isinstance(config, ClientConfig):
             connection = config.connection(server_name=server_name, observer=observer)

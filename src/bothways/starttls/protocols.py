@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from bothways.arguments import text
 from bothways.errors import UsageError
 from bothways.starttls import databases, ldap, lines, xmpp
 from bothways.starttls.talk import Talk, Wait
@@ -45,8 +46,8 @@ ALIASES: Mapping[str, str] = {"postgresql": "postgres", "mariadb": "mysql", "man
 
 
 def protocol_named(name: str) -> Protocol:
-    """Return the protocol with this name, in any case. Raises UsageError."""
-    lower = name.lower()
+    """Return the protocol with this name, in any case. Raises UsageError for another one, ConfigError for no text."""
+    lower = text("starttls", name).lower()
     found = PROTOCOLS.get(ALIASES.get(lower, lower))
     if found is None:
         raise UsageError(f"no protocol {name!a} for STARTTLS; there are {', '.join(PROTOCOLS)}")
