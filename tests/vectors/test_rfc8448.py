@@ -217,7 +217,7 @@ class Follower:
             SUITE.hash, values["early"], "derived", values["hash of nothing"]
         )
         early = EarlySecret(SUITE, self.psk)
-        self.secrets = secrets = early.handshake(values["shared secret"], self.transcript.digest())
+        self.secrets = secrets = early.handshake(values["shared secret"], self.transcript.digest(), SUITE)
         values["handshake"] = extract(SUITE.hash, values["derived for handshake"], values["shared secret"])
         values["c hs traffic"], values["s hs traffic"] = secrets.client, secrets.server
         self.change_keys("server", secrets.server, "handshake")

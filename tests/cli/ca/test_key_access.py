@@ -12,6 +12,15 @@ from ca_commands import ca, client, init, rows
 from tokens.soft_tokens import PIN, new_token
 
 
+def test_the_former_name_of_the_option_for_the_passphrase_is_accepted_and_not_shown(folder: Path) -> None:
+    """One name everywhere: `--password-file`, as for the keys of TLS."""
+    (folder / "passphrase").write_text("open sesame\n")
+    for number, name in enumerate(("--password-file", "--passphrase-file")):
+        ca("init", f"ca{number}", "--name", "Example", name, "passphrase")
+    shown = ca("init", "--help").stdout
+    assert "--password-file FILE" in shown and "--passphrase-file" not in shown
+
+
 def test_the_passphrase_comes_from_the_environment_or_a_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -21,7 +30,7 @@ def test_the_passphrase_comes_from_the_environment_or_a_file(
     ca("init", "ca", "--name", "Example")
     issue = ("issue", "ca", "--profile", "client", "--name", "alice", "--out")
     ca(*issue, "alice")
-    ca(*issue, "again", "--passphrase-file", "passphrase")
+    ca(*issue, "again", "--password-file", "passphrase")
     ca(*issue, "never", "--passphrase-file", "wrong", error="cannot be decrypted with this passphrase")
     ca(*issue, "never", "--insecure-no-passphrase", error="its passphrase is needed")
     monkeypatch.delenv("BOTHWAYS_CA_PASSPHRASE")

@@ -57,7 +57,7 @@ def test_every_secret_is_where_the_figure_has_it(suite: Suite, psk: bytes | None
     shared, hello_hash, finished_hash, last_hash = (os.urandom(count) for count in (32, size, size, size))
 
     early = EarlySecret(suite, psk)
-    handshake = early.handshake(shared, hello_hash)
+    handshake = early.handshake(shared, hello_hash, suite)
     application = handshake.application(finished_hash)
 
     early_secret = by_hand.extract(bytes(size), psk or bytes(size))
@@ -115,7 +115,7 @@ def test_secrets_stand_in_no_repr() -> None:
     suite = SUITES13[0x1301]
     psk = os.urandom(32)
     early = EarlySecret(suite, psk)
-    handshake = early.handshake(os.urandom(32), os.urandom(32))
+    handshake = early.handshake(os.urandom(32), os.urandom(32), suite)
     application = handshake.application(os.urandom(32))
     secrets = [
         psk,

@@ -33,5 +33,5 @@ COMMANDS = {
 def command() -> None:
     """Issue certificates, revoke them, publish CRLs and OCSP responses: a CA in a directory.
 
-    The keys are encrypted with a passphrase: from $BOTHWAYS_CA_PASSPHRASE, --passphrase-file, or a prompt.
+    The keys are encrypted with a passphrase: from $BOTHWAYS_CA_PASSPHRASE, --password-file, or a prompt.
     """

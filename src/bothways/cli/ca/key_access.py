@@ -12,7 +12,7 @@ import click
 from bothways.ca.home.files import read_settings
 from bothways.ca.issuer import Issuer, local_actor
 from bothways.cli.options.gathering import gathered
-from bothways.cli.options.types import FILE
+from bothways.cli.options.types import FILE, WithFormerName
 from bothways.cli.output.terminal import passphrase, refuse
 from bothways.trust.decoding.parsing import PassphraseNeeded
 
@@ -61,7 +61,7 @@ class KeyAccess:
         if first is None:
             refuse(
                 "the keys of the CA need a passphrase",
-                f"set {PASSPHRASE}, or give --passphrase-file; --insecure-no-passphrase is for tests",
+                f"set {PASSPHRASE}, or give --password-file; --insecure-no-passphrase is for tests",
             )
         if passphrase(None, "the new CA, once more") != first:
             refuse("the two passphrases differ; nothing was created")
@@ -80,7 +80,7 @@ class KeyAccess:
 def _typed(path: Path, error: PassphraseNeeded) -> bytes:
     typed = passphrase(None, str(path))
     if typed is None:
-        refuse(str(error), f"set {PASSPHRASE}, or give --passphrase-file")
+        refuse(str(error), f"set {PASSPHRASE}, or give --password-file")
     return typed.encode()
 
 
@@ -88,7 +88,10 @@ key_access_options = gathered(
     "key_access",
     KeyAccess,
     click.option(
+        "--password-file",
         "--passphrase-file",
+        "passphrase_file",
+        cls=WithFormerName,
         type=FILE,
         metavar="FILE",
         help="A file; its first line is the passphrase of the CA's keys.",

@@ -140,7 +140,7 @@ class ForgedFinished:
         suite = SUITES13[hello.cipher_suite]
         offer = KeyOffer(self._group, b"", tuple(self._stolen.keys[:1]))
         secret = finish(offer, _share_bytes(share))
-        secrets = EarlySecret(suite).handshake(secret, _digest(suite, self._hellos))
+        secrets = EarlySecret(suite).handshake(secret, _digest(suite, self._hellos), suite)
         self._opening = Protection(suite, secrets.server)
         self._sealing = Protection(suite, secrets.server)
 

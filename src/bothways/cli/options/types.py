@@ -33,6 +33,18 @@ class Seconds(click.FloatRange):
         return seconds
 
 
+class WithFormerName(click.Option):
+    """An option that has another name than before: the former one is accepted still, and no help names it."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Return the line of the help, with the first name alone."""
+        every, self.opts = self.opts, self.opts[:1]
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.opts = every
+
+
 class Text(click.ParamType[str]):
     """A text that says something: "" would stand for "none", as where a variable of the shell was not set."""
 

@@ -43,14 +43,11 @@ class EarlySecret:
         self._kind = kind
         self._extracted = None if psk is None else extract(suite.hash, bytes(suite.hash_size), psk)
 
-    def handshake(
-        self, shared_secret: bytes, transcript_hash: bytes, suite: Suite | None = None
-    ) -> HandshakeSecrets:
+    def handshake(self, shared_secret: bytes, transcript_hash: bytes, suite: Suite) -> HandshakeSecrets:
         """Add the result of the key exchange. transcript_hash: of ClientHello...ServerHello (RFC 9846 7.1).
 
-        suite: the one chosen, where that may be another one with the same hash than that of the PSK.
+        suite: the chosen one, which may be another one with the same hash than that of the PSK.
         """
-        suite = suite or self.suite
         if self._extracted is None:
             mac = _WITHOUT_PSK[suite.code].copy()
             mac.update(shared_secret)
