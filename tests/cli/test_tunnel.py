@@ -74,6 +74,7 @@ def test_a_failure_is_explained_and_the_tunnel_goes_on(mutual: MutualTLS) -> Non
         tunnel(mutual, "t.sock", f"localhost:{server.port}", "--crl", str(mutual.crl)) as process,
         socket.socket(socket.AF_UNIX) as sock,
     ):
+        process.send_signal(signal.SIGHUP)
         sock.settimeout(20)
         sock.connect(str(mutual.ca.parent / "t.sock"))
         with contextlib.suppress(ConnectionError):
@@ -92,6 +93,8 @@ def test_a_failure_is_explained_and_the_tunnel_goes_on(mutual: MutualTLS) -> Non
         ("0.0.0.0:5000", ("--insecure-tcp",), "a tunnel listens on this machine only"),
         ("t.sock", ("--starttls", "smtp"), "in this protocol the server speaks first"),
         ("x" * 200, (), "a Unix socket has a path of 1 to 107 bytes"),
+        ("t.sock", ("--metrics", "0.0.0.0:9465"), "--metrics 0.0.0.0:9465: it is not on this machine"),
+        ("t.sock", ("--metrics", "9465"), "--metrics: expected HOST:PORT"),
     ],
 )
 def test_wrong_use_is_reported_with_what_to_do(

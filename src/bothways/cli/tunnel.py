@@ -25,7 +25,9 @@ from bothways.cli.output.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
+from bothways.gateway.held import Held, Lists
 from bothways.gateway.tunnel import Tunnel, TunnelSettings
+from bothways.gateway.tunnel_metrics import TunnelMetrics
 from bothways.servers.report_limits import ReportLimits
 from bothways.servers.shortage import report_shortages
 from bothways.starttls import Protocol
@@ -53,6 +55,12 @@ CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
     help=f"Request TLS in this protocol first: {', '.join(CLIENT_SPEAKS_FIRST)}.",
 )
 @click.option(
+    "--metrics",
+    "metrics_at",
+    metavar="HOST:PORT|unix:PATH",
+    help="Where /metrics, /healthz and /readyz are answered, on this machine only; by default nowhere.",
+)
+@click.option(
     "--timeout",
     default=30.0,
     show_default=True,
@@ -67,6 +75,7 @@ def command(
     name: str | None,
     insecure_tcp: bool,
     starttls: Protocol | None,
+    metrics_at: str | None,
     timeout: float,
 ) -> int:
     """Forward connections of local programs from the Unix socket PATH to a server, over TLS with our certificate.
@@ -77,6 +86,7 @@ def command(
     """
     client.workload.check_required(client.side, client.keys)
     where = _local(local, insecure_tcp)
+    metrics_address = None if metrics_at is None else _operator_address(metrics_at)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
         refuse(
             f"--starttls {starttls.name}: in this protocol the server speaks first, and the program would wait for it",
@@ -94,10 +104,35 @@ def command(
         loaded.keys.look()
         return lists.read_changed() if client.side.sources.crl else []
 
+    metrics = None if metrics_address is None else TunnelMetrics(lambda: _held(client, loaded, lists))
     checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
-        asyncio.run(_serve(settings, where, replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)))
+        files = replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)
+        asyncio.run(_serve(settings, where, files, metrics, metrics_address))
     return DONE
+
+
+def _held(client: ClientOptions, loaded: ClientSide, lists: CRLFiles) -> Held:
+    """Return the files in use, of which metrics say when they expire."""
+    own, anchors = loaded.own.credentials, loaded.anchors.current
+    source = client.side.cert or client.side.key or "spiffe"
+    each = {path: tuple(several) for path, several in lists.each()}
+    return Held(
+        credentials={} if own is None else {(source,): own.current},
+        anchors={} if client.ca is None else {(client.ca,): anchors},
+        lists={tuple(each): Lists(lists.store, each)} if each else {},
+    )
+
+
+def _operator_address(text: str) -> Endpoint:
+    """Return where metrics are answered: without TLS, so that only this machine may ask."""
+    try:
+        address = parsed_address(text)
+    except ConfigError as error:
+        refuse(f"--metrics: {error}")
+    if isinstance(address, TCPAddress) and not is_loopback(address.host):
+        refuse(f"--metrics {text}: it is not on this machine", "use 127.0.0.1, or unix:PATH")
+    return address
 
 
 def _config(loaded: ClientSide, handshake_timeout: float) -> ClientConfig:
@@ -137,7 +172,13 @@ def _local(text: str, insecure_tcp: bool) -> Endpoint:
     return address
 
 
-async def _serve(settings: TunnelSettings, where: Endpoint, files: Files) -> None:
+async def _serve(
+    settings: TunnelSettings,
+    where: Endpoint,
+    files: Files,
+    metrics: TunnelMetrics | None,
+    metrics_address: Endpoint | None,
+) -> None:
     limits = ReportLimits()
 
     def report(why: str, error: Exception | None) -> None:
@@ -153,11 +194,19 @@ async def _serve(settings: TunnelSettings, where: Endpoint, files: Files) -> Non
             )
         )
 
-    tunnel, stop, loop = Tunnel(settings, report), asyncio.Event(), asyncio.get_running_loop()
+    tunnel, stop, loop = Tunnel(settings, report, metrics), asyncio.Event(), asyncio.get_running_loop()
     report_shortages(loop, say)
-    address = await tunnel.start(where)
+    lines = [f"listening on {await tunnel.start(where)}"]
+    if metrics is not None and metrics_address is not None:
+        try:
+            lines.append(f"listening on {await metrics.start(metrics_address)} (metrics)")
+        except OSError:
+            await tunnel.close()
+            raise
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    say(f"listening on {address}")
+    say("\n".join(lines))
     await stop.wait()
     await tunnel.close()
+    if metrics is not None:
+        await metrics.close()

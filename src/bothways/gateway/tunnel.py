@@ -21,6 +21,7 @@ from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.processes.listening import bound_address, open_listener
 from bothways.gateway.relay import PlainEnd, Relay
+from bothways.gateway.tunnel_metrics import TunnelMetrics
 from bothways.servers.listening import remove_socket_file
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig
@@ -52,12 +53,18 @@ class TunnelSettings:
 class Tunnel:
     """Listens locally, and gives each connection one of its own to the server.
 
-    told: is called when a connection has ended, with why, and the error that it was, if any.
+    told: is called when a connection has ended, with why, and the error that it was, if any.  metrics: counts them.
     """
 
-    def __init__(self, settings: TunnelSettings, told: Callable[[str, Exception | None], None]) -> None:
+    def __init__(
+        self,
+        settings: TunnelSettings,
+        told: Callable[[str, Exception | None], None],
+        metrics: TunnelMetrics | None = None,
+    ) -> None:
         self._settings = settings
         self._told = told
+        self._metrics = metrics
         self._relays: dict[Relay, asyncio.Task[None] | None] = {}
         self._emptied = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -82,6 +89,8 @@ class Tunnel:
             self._server.close()
         if isinstance(self._address, UnixAddress):
             remove_socket_file(self._address.path)
+        if self._metrics is not None:
+            self._metrics.drains()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
                 while self._relays:
@@ -101,6 +110,8 @@ class Tunnel:
         return relay
 
     def _begin(self, relay: Relay) -> None:
+        if self._metrics is not None:
+            self._metrics.began(relay)
         if len(self._relays) >= CONNECTIONS:
             self._relays[relay] = None
             text = f"there are {CONNECTIONS} connections, and no more are taken"
@@ -114,10 +125,12 @@ class Tunnel:
         self._relays[relay] = asyncio.get_running_loop().create_task(self._connect(relay))
 
     async def _connect(self, relay: Relay) -> None:
-        settings = self._settings
+        settings, began = self._settings, asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(settings.connect):
                 await self._connected(relay)
+            if self._metrics is not None:
+                self._metrics.reached(asyncio.get_running_loop().time() - began)
         except TimeoutError:
             late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
             relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}"), late)
@@ -146,6 +159,8 @@ class Tunnel:
         if connecting is not None and connecting is not asyncio.current_task():
             connecting.cancel()
         self._emptied.set()
+        if self._metrics is not None:
+            self._metrics.ended(relay, relay.why)
         self._told("" if relay.why is None else relay.why.text, relay.error)
 
 

@@ -33,6 +33,10 @@ class CRLFiles:
         self.store = CRLStore(self._watched.items())
         self._expiries = ReportedOnce()
 
+    def each(self) -> list[tuple[str, list[CRL]]]:
+        """Return the paths, each with the CRLs that its file has now."""
+        return self._watched.each()
+
     def read_changed(self, at: datetime | None = None) -> list[str]:
         """Take over what has changed since the last look, and return messages for the user, as sentences.
 
