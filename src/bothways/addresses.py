@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -55,6 +57,35 @@ def parsed_address(text: str) -> Address:
     if not colon or not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
         raise ConfigError(f"expected HOST:PORT with a port of 1 to 65535, or {UNIX}PATH, not {shown(text)}")
     return TCPAddress(checked_host(host), int(port))
+
+
+def tcp_address(host: object, port: object) -> TCPAddress:
+    """Return the address that a program connects to. Raises ConfigError; systems take other ports modulo 65536."""
+    if not isinstance(host, str) or not host:
+        kind = "an empty text" if host == "" else type(host).__name__
+        raise ConfigError(f"host: expected a name or an IP address, not {kind}")
+    return TCPAddress(checked_host(host), checked_port(port, 1))
+
+
+def checked_port(port: object, least: int = 0) -> int:
+    """Return the number of a port. Raises ConfigError.
+
+    least: 1 for one to connect to, 0 where the system may choose one.
+    """
+    if not isinstance(port, int) or not least <= port < 65536:
+        raise ConfigError(f"port: expected a number of {least} to 65535, not {shown(port)}")
+    return port
+
+
+FAMILY_LACKS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+def most_telling(errors: Sequence[OSError]) -> OSError:
+    """Return why no address of a name was reached: the last error, if possible not that this machine lacks a family.
+
+    errors: of the addresses in the order in which they were tried.
+    """
+    return ([each for each in errors if each.errno not in FAMILY_LACKS] or errors)[-1]
 
 
 def checked_host(host: str) -> str:

@@ -7,24 +7,24 @@ import os
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, Signer, own_finder
+from bothways.aio.connecting import Way, opened, way_to
+from bothways.aio.limits import check_limits
 from bothways.aio.link import Link
-from bothways.aio.opening import StartTLSOpening
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
 from bothways.arguments import instance
-from bothways.errors import StartTLSFailed, TimedOut, TLSError, UsageError
+from bothways.errors import StartTLSFailed, TimedOut, TLSError
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
-Made = Callable[[], TLSProtocol]
 
 
 class ConnectingProtocol(TLSProtocol):
@@ -58,8 +58,10 @@ async def create_connection(
     factory: creates the protocol; `connection_made` is called when the server is authenticated.  limit: bytes that may
     be buffered for sending. The other parameters are as for `connect`, and the interface is that of an event loop.
     """
+    check_limits(limit=limit, idle_timeout=idle_timeout)
     name, finder = _prepared(host, config, server_name, evidence)
     exchange = _exchange(starttls, host, name)
+    way = way_to(host, port, sock, path)
     app = factory()
 
     def made() -> TLSProtocol:
@@ -70,7 +72,6 @@ async def create_connection(
             connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
         )
 
-    way = _connector(host, port, sock, path, exchange)
     unmade = partial(
         _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
     )
@@ -109,8 +110,10 @@ async def connect(
     `TimeoutError`) where the network fails. When it is cancelled the server gets the alert user_canceled, and the
     socket is closed.
     """
+    check_limits(limit=limit, idle_timeout=idle_timeout)
     name, finder = _prepared(host, config, server_name, evidence)
     exchange = _exchange(starttls, host, name)
+    way = way_to(host, port, sock, path)
     link: Link | None = None
 
     def made() -> TLSProtocol:
@@ -129,7 +132,6 @@ async def connect(
         )
         return link.tls
 
-    way = _connector(host, port, sock, path, exchange)
     unmade = partial(
         _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
     )
@@ -156,48 +158,9 @@ def _exchange(starttls: str | None, host: str | None, name: str) -> StartTLS | N
     return StartTLS(protocol_named(starttls), host if host is not None and "://" in name else name)
 
 
-def _connector(
-    host: str | None,
-    port: int | None,
-    sock: socket.socket | None,
-    path: str | os.PathLike[str] | None,
-    exchange: StartTLS | None,
-) -> Callable[[Made], Awaitable[object]]:
-    """Return the function that connects a protocol: to a host, over a socket or by a path, after what is said first."""
-    way = _plain_way(host, port, sock, path)
-    if exchange is None:
-        return way
-
-    async def opened(made: Made) -> None:
-        transport, opening = await way(partial(StartTLSOpening, exchange, made))
-        try:
-            await opening.finished
-        except BaseException:
-            transport.abort()
-            raise
-
-    return opened
-
-
-def _plain_way(
-    host: str | None, port: int | None, sock: socket.socket | None, path: str | os.PathLike[str] | None
-) -> Callable[[Callable[[], Any]], Awaitable[Any]]:
-    others = (sock is not None) + (path is not None)
-    if others > 1 or (others and (host, port) != (None, None)):
-        raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
-    loop = asyncio.get_running_loop()
-    if path is not None:
-        return lambda made: loop.create_unix_connection(made, os.fspath(path))
-    if sock is not None:
-        return lambda made: loop.create_connection(made, sock=sock)
-    if host is None or port is None:
-        raise UsageError("a client connects to host and port, over `sock`, or to `path`: give one of them")
-    return lambda made: loop.create_connection(made, host, port)
-
-
 async def _established(
-    made: Made,
-    way: Callable[[Made], Awaitable[object]],
+    made: Callable[[], TLSProtocol],
+    way: Way,
     timeout: float | None,
     unmade: Callable[[TLSError | OSError], None],
     has_data: Callable[[], bool] = bool,
@@ -207,20 +170,11 @@ async def _established(
 
     unmade: called with an error before there was a connection.  exchange: what is said before TLS, if anything.
     """
-    unconnected: TLSProtocol | None = None
     tls: TLSProtocol | None = None
-
-    def remembered() -> TLSProtocol:
-        nonlocal unconnected
-        unconnected = made()
-        return unconnected
 
     async def connected() -> TLSProtocol:
         nonlocal tls
-        await way(remembered)
-        if unconnected is None:
-            raise TypeError("the event loop has made no protocol")
-        tls = unconnected
+        tls = await opened(way, exchange, made)
         tls.begin()
         await tls.until_established()
         return tls

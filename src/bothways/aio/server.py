@@ -13,8 +13,10 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
+from bothways.addresses import checked_port
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol, Refusal
 from bothways.aio.answers import Finder, Signer, own_finder
+from bothways.aio.limits import check_limits
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT
 from bothways.aio.streams import StreamReader, StreamWriter
@@ -55,7 +57,7 @@ async def start_server(
     The connection is closed when the handler returns. limit: bytes that may be buffered for reading, and for sending.
     The other parameters are as for `create_server`.
     """
-    instance("config", config, ServerConfig)
+    _check(config, limit, idle_timeout, handshakes)
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
     server = StreamServer(admission)
@@ -110,7 +112,7 @@ async def create_server(
     established connections; the caller has to limit them.  The other parameters are as for `connect`. The time for a
     handshake is that of the configuration.
     """
-    instance("config", config, ServerConfig)
+    _check(config, limit, idle_timeout, handshakes)
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
 
@@ -130,6 +132,11 @@ async def create_server(
     server = Server(admission)
     await server.listen(made, host, port, sock=sock, path=path, reuse_port=reuse_port, backlog=backlog)
     return server
+
+
+def _check(config: ServerConfig, limit: int, idle_timeout: float | None, handshakes: int) -> None:
+    instance("config", config, ServerConfig)
+    check_limits(limit=limit, idle_timeout=idle_timeout, handshakes=handshakes)
 
 
 class Server:
@@ -154,10 +161,15 @@ class Server:
         reuse_port: bool | None,
         backlog: int,
     ) -> None:
-        """Start to listen on host and port, on `sock` or on `path`. Raises UsageError for more than one of them."""
+        """Start to listen on host and port, on `sock` or on `path`.
+
+        Raises UsageError for more than one of them, ConfigError for what is no port.
+        """
         by_address = host is not None or port is not None
         if by_address + (sock is not None) + (path is not None) != 1:
             raise UsageError("a server listens on host and port, on `sock`, or on `path`: give one of them")
+        if port is not None:
+            checked_port(port)
         loop = asyncio.get_running_loop()
         if path is not None:
             self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)

@@ -6,11 +6,12 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
-from bothways.addresses import Address, TCPAddress
+from bothways.addresses import Address
 from bothways.aio.client import create_connection
-from bothways.aio.opening import StartTLSOpening
+from bothways.aio.connecting import connected_socket, over
+from bothways.aio.opening import ClientOpening
 from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, TLSError
 from bothways.gateway.endings import Code, Ending, Why
@@ -111,7 +112,7 @@ async def greeted(way: Way, protocol: asyncio.Protocol, starttls: Accepted | Non
     if greeting is None:
         await way(lambda: protocol)
         return
-    opening = StartTLSOpening(greeting, lambda: protocol)
+    opening = ClientOpening(greeting, lambda: protocol)
     try:
         await way(lambda: opening)
         await opening.finished
@@ -122,35 +123,4 @@ async def greeted(way: Way, protocol: asyncio.Protocol, starttls: Accepted | Non
 
 def plain_way(sock: socket.socket) -> Way:
     """Return the way to connect a protocol over a connected socket."""
-    loop = asyncio.get_running_loop()
-    if sock.family == socket.AF_UNIX:
-        return lambda made: loop.create_unix_connection(made, sock=sock)
-    return lambda made: loop.create_connection(made, sock=sock)
-
-
-async def connected_socket(address: Address) -> socket.socket:
-    """Return a socket that is connected to an address: the first one of a name that answers. Raises OSError."""
-    loop = asyncio.get_running_loop()
-    if not isinstance(address, TCPAddress):
-        return await _socket_to(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
-    found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    problem: OSError | None = None
-    for family, kind, protocol, _, target in found:
-        try:
-            return await _socket_to(family, kind, protocol, target)
-        except OSError as error:
-            problem = error
-    raise problem or OSError("its name has no address")
-
-
-async def _socket_to(family: int, kind: int, protocol: int, target: Any) -> socket.socket:
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setblocking(False)
-        if family != socket.AF_UNIX:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        await asyncio.get_running_loop().sock_connect(sock, target)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+    return partial(over, sock)

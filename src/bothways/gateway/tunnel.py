@@ -15,8 +15,8 @@ from functools import partial
 
 from bothways.addresses import Address, UnixAddress
 from bothways.aio.client import create_connection
+from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError, TimedOut, TLSError
-from bothways.gateway.backends import connected_socket
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.processes.listening import bound_address, open_listener

@@ -12,7 +12,9 @@ from typing import Any, cast
 
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol
 from bothways.aio.answers import own_finder
+from bothways.aio.limits import check_limits
 from bothways.aio.watch import Watch
+from bothways.arguments import instance
 from bothways.http.asgi import WithCaller
 from bothways.http.caller import Caller, of_transport
 from bothways.tls.config import ServerConfig
@@ -62,6 +64,8 @@ def over(
     `bothways.aio.start_server`.  idle_timeout: seconds without data after which a connection ends.  may_serve: whether
     our certificate may be shown now, asked for each client; one is refused with the alert unrecognized_name otherwise.
     """
+    instance("config", config, ServerConfig)
+    check_limits(idle_timeout=idle_timeout, handshakes=handshakes)
     return Connections(with_caller(protocol), config, handshakes, idle_timeout, may_serve).made
 
 

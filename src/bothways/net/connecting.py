@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from bothways.addresses import TCPAddress
-from bothways.arguments import instance, text
+from bothways.addresses import most_telling, tcp_address
+from bothways.arguments import instance
 from bothways.errors import StartTLSFailed, TimedOut
 from bothways.net.carrier import deadline_in, left
 from bothways.net.channel import Channel, established
@@ -55,7 +54,7 @@ def connect(
     Raises `OSError` (`TimeoutError` among them) where the network fails.
     """
     instance("config", config, ClientConfig)
-    text("host", host)
+    address = str(tcp_address(host, port))
     name = host if server_name is None else server_name
     config.target(name)
     exchange = (
@@ -63,7 +62,6 @@ def connect(
     )
     evidence = evidence or _own_finder(config)
     deadline = deadline_in(timeout)
-    address = str(TCPAddress(host, port))
     try:
         sock = connected_socket(host, port, timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -91,13 +89,8 @@ def connected_socket(host: str, port: int, timeout: float | None) -> socket.sock
     try:
         return socket.create_connection((host, port), timeout, all_errors=True)
     except ExceptionGroup as failed:
-        errors = [each for each in failed.exceptions if isinstance(each, OSError)]
-        told = [each for each in errors if each.errno not in FAMILY_LACKS]
-        error = (told or errors)[-1]
+        error = most_telling([each for each in failed.exceptions if isinstance(each, OSError)])
     raise error
-
-
-FAMILY_LACKS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def wrap(

@@ -8,18 +8,21 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import identities
-from aio_talk import run
+from aio.written import Turns, Written
+from aio_talk import Clock, TurnClock, run
 from bothways import Truncated
 from bothways.addresses import TCPAddress
 from bothways.aio.protocol import TLSProtocol
+from bothways.aio.turns import TURN_SECONDS
 from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServeAdmission, ServedClient
-from bothways.cli.servers.services import Echo
+from bothways.cli.servers.services import Echo, ServedProtocol
 from cli_scripting import until_printed
 from cli_talk import ada, read_all
 
@@ -283,7 +286,7 @@ async def test_only_bytes_that_complete_a_message_are_progress_of_a_handshake() 
     config = identities.server_config()
     tls = Echo(None).begin(config.connection(), Watch(config.settings), None, client)
     other = identities.client_config(identities.client()).connection("localhost")
-    tls.connection_made(sent := Written())
+    tls.connection_made(sent := Taken())
     hello = other.data_to_send()
     for at in range(0, len(hello), 100):
         assert counted == []
@@ -307,28 +310,46 @@ async def processed(tls: TLSProtocol) -> None:
         await asyncio.sleep(0)
 
 
-class Written(asyncio.Transport):
-    """A transport below that keeps what it is to send."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._data = b""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._data += bytes(data)
+class Taken(Written):
+    """The same, whose reading may be paused, and all of whose bytes are taken at once."""
 
     def taken(self) -> bytes:
-        data, self._data = self._data, b""
-        return data
-
-    def is_closing(self) -> bool:
-        return False
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        """No limit is reached here."""
+        pieces, self.pieces = self.pieces, []
+        return b"".join(pieces)
 
     def pause_reading(self) -> None:
         """Nothing is read here."""
 
     def resume_reading(self) -> None:
         """Nothing is read here."""
+
+
+@run
+async def test_clients_that_fall_silent_at_once_are_ended_in_as_many_turns_as_that_takes():
+    """Each end is a record that is encrypted and written."""
+    hands, clock, turn, price = Clock(), TurnClock(), 0, 0.0
+    ended: list[int] = []
+
+    class Timed(Written):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            super().write(data)
+            clock.now += price
+
+        def close(self) -> None:
+            super().close()
+            ended.append(turn)
+
+    with clock.running():
+        client = ServedClient(ServeAdmission(8), TCPAddress("192.0.2.1", 443), lambda: None)
+        for _ in range(3):
+            served = Turns(below=Timed(), kind=partial(ServedProtocol, client=client))
+            await served.begin()
+            served.tls.limit_silence(10)
+        await hands.advance(9)
+        assert not ended
+        price = TURN_SECONDS
+        hands.set_forward(2)
+        while len(ended) < 3 and turn < 20:
+            turn += 1
+            await asyncio.sleep(0)
+    assert len(set(ended)) == 3

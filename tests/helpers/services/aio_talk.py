@@ -41,9 +41,13 @@ class Clock:
         time = self._loop.time
         self._loop.time = lambda: time() + self._ahead
 
+    def set_forward(self, seconds: float) -> None:
+        """Set it forward; the timers that are due then run in the next turn."""
+        self._ahead += seconds
+
     async def advance(self, seconds: float) -> None:
         """Set it forward, and let the timers run that are due then."""
-        self._ahead += seconds
+        self.set_forward(seconds)
         for _ in range(3):
             await asyncio.sleep(0)
 

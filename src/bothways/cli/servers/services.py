@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, Signer
+from bothways.aio.connecting import connected_socket
 from bothways.aio.idleness import Idleness
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
@@ -19,7 +20,7 @@ from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServedClient
 from bothways.cli.servers.page import greet
 from bothways.errors import StartTLSFailed, TimedOut
-from bothways.gateway.backends import connected_socket, greeted, hindrance, plain_way, unfit_greeting
+from bothways.gateway.backends import greeted, hindrance, plain_way, unfit_greeting
 from bothways.gateway.endings import Code
 from bothways.gateway.relay import Relay
 from bothways.starttls import Accepted
@@ -78,7 +79,7 @@ class ServedProtocol(TLSProtocol):
 
     def limit_silence(self, seconds: float | None) -> None:
         """End the connection in order when no data was sent or received in either direction for so long."""
-        self._silence = Idleness(seconds, self._end_of_silence)
+        self._silence = Idleness(seconds, partial(self._turns.do, self._end_of_silence))
         self._silence.start()
 
     def data_received(self, data: bytes) -> None:
@@ -101,6 +102,7 @@ class ServedProtocol(TLSProtocol):
 
     def _lose(self) -> None:
         super()._lose()
+        self._turns.drop(self._end_of_silence)
         self._settle()
 
     def _settle(self) -> None:
