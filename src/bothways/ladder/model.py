@@ -119,7 +119,6 @@ class KeysTaken:
 
 
 Arrow = Message | AlertSent | DataSent
-Remark = CheckMade | ChoiceMade | KeysTaken
 Event = Message | AlertSent | DataSent | CheckMade | ChoiceMade | KeysTaken
 
 

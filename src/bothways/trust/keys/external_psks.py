@@ -17,10 +17,10 @@ from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.roles import Role
 from bothways.trust import files
-from bothways.trust.certificate.raw_public_key import NO_END
+from bothways.trust.keys.key_verdicts import KeyVerdicts
 from bothways.trust.keys.psk_file import read_entries
 from bothways.trust.path.name_matching import ServerName, server_name
-from bothways.trust.verdict import Finding, Names, Outcome, Refused, SharedKey, Trusted, Verdict
+from bothways.trust.verdict import SharedKey, Verdict
 from bothways.trust.watched import Renewed, Replaceable
 
 HASHES = ("SHA-256", "SHA-384")
@@ -31,11 +31,7 @@ CONTEXT_LIMIT = 1024
 NAME_LIMIT = 255
 MOST_KEYS = 10_000
 _FEWEST_VALUES = 8
-_NO_NAMES = Names("")
-_NO_VALIDITY = Finding("b", Outcome.NOT_CHECKED, "a pre-shared key has no period of validity")
-_NO_REVOCATION = Finding(
-    "c", Outcome.NOT_CHECKED, "a pre-shared key cannot be revoked: it is trusted until it is removed"
-)
+_VERDICTS = KeyVerdicts("a pre-shared key", "it is removed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -249,12 +245,9 @@ class PskRequest:
         """Return the verdict by the keys of this moment; the arguments matter for certificates only."""
         del at, fetched, defer
         if not self.keys.has(self.digest):
-            reason = Reason(Fault.PSK_REMOVED, facts={"name": self.name})
-            failed = Finding("a", Outcome.FAILED, str(reason))
-            return Refused((reason,), None, (failed, _NO_VALIDITY, _NO_REVOCATION))
+            return _VERDICTS.refused(Reason(Fault.PSK_REMOVED, facts={"name": self.name}))
         shared = SharedKey(self.identity, self.name)
-        passed = Finding("a", Outcome.PASSED, f"it has the pre-shared key of {shown(self.name)}")
-        return Trusted((), _NO_NAMES, (passed, _NO_VALIDITY, _NO_REVOCATION), NO_END, NO_END, by_key=shared)
+        return _VERDICTS.trusted(shared, f"it has the pre-shared key of {shown(self.name)}")
 
 
 def request_for_key(key: ExternalPSK, keys: ExternalPSKs) -> PskRequest:

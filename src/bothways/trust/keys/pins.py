@@ -16,22 +16,19 @@ from bothways.arguments import several
 from bothways.errors import ConfigError, UnusableFile
 from bothways.faults import Fault, Reason, shown
 from bothways.trust import files
-from bothways.trust.certificate.raw_public_key import NO_END, RawPublicKey, read_raw_key
+from bothways.trust.certificate.raw_public_key import RawPublicKey, read_raw_key
 from bothways.trust.decoding import pem
 from bothways.trust.decoding.parsing import EncodingError
+from bothways.trust.keys.key_verdicts import KeyVerdicts
 from bothways.trust.path.constraints import key_weakness
-from bothways.trust.verdict import Finding, Names, Outcome, PinnedKey, Refused, Trusted, Verdict
+from bothways.trust.verdict import PinnedKey, Verdict
 from bothways.trust.watched import Renewed, Replaceable
 
 MOST_PINS = 100_000
 NAME_LIMIT = 255
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}|[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){31}")
 _PUBLIC_KEY = "PUBLIC KEY"
-_NO_NAMES = Names("")
-_NO_VALIDITY = Finding("b", Outcome.NOT_CHECKED, "a raw public key has no period of validity")
-_NO_REVOCATION = Finding(
-    "c", Outcome.NOT_CHECKED, "a raw public key cannot be revoked: it is trusted until its pin is removed"
-)
+_VERDICTS = KeyVerdicts("a raw public key", "its pin is removed")
 
 
 class PinnedKeys:
@@ -172,12 +169,9 @@ class PinRequest:
         del at, fetched, defer
         name = self.pins.name_of(self.key)
         if name is None:
-            reason = Reason(Fault.RAW_KEY_NOT_PINNED, facts={"digest": self.key.fingerprint})
-            failed = Finding("a", Outcome.FAILED, str(reason))
-            return Refused((reason,), None, (failed, _NO_VALIDITY, _NO_REVOCATION))
+            return _VERDICTS.refused(Reason(Fault.RAW_KEY_NOT_PINNED, facts={"digest": self.key.fingerprint}))
         pinned = PinnedKey(self.key, name)
-        passed = Finding("a", Outcome.PASSED, f"it is pinned: {pinned}")
-        return Trusted((), _NO_NAMES, (passed, _NO_VALIDITY, _NO_REVOCATION), NO_END, NO_END, by_key=pinned)
+        return _VERDICTS.trusted(pinned, f"it is pinned: {pinned}")
 
 
 def _read(data: bytes, source: str) -> dict[bytes, str]:

@@ -22,7 +22,6 @@ from bothways.trust.verdict import Names
 from bothways.trust.work import WorkBudget, WorkStep
 
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # IDNA 2003 and IDNA 2008 map these to different labels
-NO_NAMES = Names("(unreadable)")
 SPIFFE = "spiffe://"
 
 
