@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -27,6 +28,7 @@ from bothways import (
     RawKeyCredentials,
     ServerConfig,
     SessionStore,
+    SharedTicketKeys,
     TicketKeys,
     TLSError,
     TrustStore,
@@ -35,10 +37,15 @@ from bothways import (
     net,
     trust,
 )
+from bothways.ca.authority import Authority
+from bothways.ca.profiles import Holder, Profile
+from bothways.signers import SigningPool, token_credentials
+from bothways.spiffe.workload_api import WorkloadAPI
 from bothways.tls.ech.configs import ECHConfigList
 from bothways.tls.ech.keys import ECHKey, ECHKeys
 from bothways.trust import CRLStore, Fetch, Limits, OCSPStore, Policies, Purpose, Revocation, verify
 from bothways.trust.crl_files import CRLFiles
+from bothways.trust.evidence.stapling import Stapling
 
 ROOT = pki.root()
 LEAF = pki.leaf(ROOT, "localhost")
@@ -46,6 +53,7 @@ PARSED = x509.load_der_x509_certificate(LEAF.der)
 OWN, ANCHORS = Credentials.from_pem(LEAF.chain_pem, LEAF.key_pem), TrustStore.from_pem(ROOT.pem)
 CLIENT, SERVER = ClientConfig(anchors=ANCHORS), ServerConfig(credentials=OWN)
 PSK = ExternalPSK(identity="one", secret=bytes(range(32)), peer="one.example", own="two.example")
+AUTHORITY = Authority.create("Example")
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Every constructor and class method of the public face, with arguments that are right.
@@ -103,6 +111,22 @@ CALLS: dict[str, tuple[Callable[..., object], dict[str, Any]]] = {
         {"chain": [LEAF.der], "anchors": ANCHORS, "purpose": Purpose.SERVER, "name": "localhost", "at": AT},
     ),
 }
+CALLS |= {
+    "ca.Authority.create": (Authority.create, {"name": "Example"}),
+    "ca.Authority.issue": (AUTHORITY.issue, {"profile": Profile.SERVER, "dns": ("a.example",)}),
+    "signers.SigningPool": (SigningPool, {"sign": lambda *_: b""}),
+    "signers.token_credentials": (
+        token_credentials,
+        {"cert": LEAF.chain_pem, "uri": "pkcs11:token=a;object=b"},
+    ),
+    "spiffe.WorkloadAPI": (WorkloadAPI, {"address": "unix:/nowhere"}),
+    "SharedTicketKeys.in_file": (SharedTicketKeys.in_file, {"path": "/nowhere/a"}),
+    "SharedTicketKeys.in_redis": (
+        SharedTicketKeys.in_redis,
+        {"url": "redis://a", "secret": bytes(range(32))},
+    ),
+    "Stapling": (Stapling, {"credentials": OWN, "random": os.urandom}),
+}
 WRONG = (5, -1, 1.5, True, None, "", "x", b"x", [5], [None], ["x", 5], (b"x",), {"a": 1}, object(), ..., AT)
 
 
@@ -137,7 +161,6 @@ MADE_BY_US = {
 }  # fmt: skip
 ELSEWHERE = {
     "Refusal": "a text for a log, which its dataclass takes as it is",
-    "SharedTicketKeys": "ticket_keys/test_shared.py",
     "explain_failure": "diagnosis/test_failure.py: takes anything",
     "failure_of": "diagnosis/test_failure.py: takes anything",
     "trust.certificates_in": "trust/certificate: bytes of a file",
@@ -221,6 +244,16 @@ def test_each_kind_is_returned_as_it_is_or_refused(
     assert str(caught.value) == problem
 
 
+def test_a_single_text_is_not_as_many_names_as_it_has_letters() -> None:
+    """A certificate for "localhost" would have been one for l, o, c, a, l ..."""
+    for call in (
+        lambda: AUTHORITY.issue(Profile.SERVER, dns="localhost"),
+        lambda: AUTHORITY.sign(Profile.SERVER, Holder(None, "localhost"), LEAF.key.public_key()),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(ConfigError, match="^dns: expected several names, not a single str$"):
+            call()
+
+
 def run(made: Coroutine[Any, Any, object]) -> object:
     return asyncio.run(made)
 
@@ -233,7 +266,7 @@ OTHER = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 CONNECTING: list[tuple[str, Callable[[], object]]] = [
     ("config: expected ClientConfig, not ServerConfig", lambda: net.connect("127.0.0.1", 1, SERVER)),  # type: ignore[arg-type]
     ("config: expected ClientConfig or ServerConfig, not SSLContext", lambda: net.wrap(object(), OTHER)),  # type: ignore[arg-type]
-    ("host: expected a text, not int", lambda: net.connect(1, 1, CLIENT, "localhost")),  # type: ignore[arg-type]
+    ("host: expected a name or an IP address, not int", lambda: net.connect(1, 1, CLIENT, "localhost")),  # type: ignore[arg-type]
     ("starttls: expected a text, not int", lambda: net.connect("127.0.0.1", 1, CLIENT, starttls=5)),  # type: ignore[arg-type]
     ("config: expected ClientConfig, not None", lambda: run(aio.connect("127.0.0.1", 1, None))),  # type: ignore[arg-type]
     (

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from bothways.arguments import duration, instance, methods, several
 from bothways.ca import profiles
 from bothways.ca.errors import AuthorityExpired, NotAcceptable
 from bothways.ca.keys import KeyType, PrivateKey, PublicKey, SigningKey, new_key, private_pem
@@ -139,6 +140,13 @@ class Authority:
         numbers. lifetime: the validity of its certificate. constraints: its name constraints. addresses: the URLs to
         write into the certificates that it issues.
         """
+        instance("key_type", key_type, KeyType)
+        duration("lifetime", lifetime)
+        instance("constraints", constraints, Constraints)
+        methods("now", now, "__call__")
+        methods("random", random, "__call__")
+        if key is not None:
+            methods("key", key, "public_key")
         key = key or new_key(key_type)
         subject = profiles.authority_name(name)
         start = now()
@@ -191,8 +199,10 @@ class Authority:
         counted from `at`; by default that of the profile; the certificate never outlives this CA. at: the time of
         issue; by default now. Raises AuthorityError for names that no certificate can contain.
         """
-        holder = Holder(common_name, tuple(dns), tuple(ip), tuple(uri), tuple(email))
+        given = (("dns", dns), ("ip", ip), ("uri", uri), ("email", email))
+        holder = Holder(common_name, *(several(kind, names, "names", str) for kind, names in given))
         profiles.check_holder(profile, holder)
+        instance("key_type", key_type, KeyType)
         key = new_key(key_type)
         certificate = self.sign(profile, holder, _public(key), lifetime=lifetime, at=at)
         return Issued(certificate, self.chain, key)
@@ -238,6 +248,10 @@ class Authority:
         if profile is Profile.SUB_CA:
             raise UsageError("a CA certificate is issued with `intermediate` or `sign_authority`")
         profiles.check_holder(profile, holder)
+        if at is not None:
+            instance("at", at, datetime)
+        if lifetime is not None:
+            duration("lifetime", lifetime)
         start = at or self.now()
         end = start + (profiles.LIFETIMES[profile] if lifetime is None else lifetime)
         subject, names = profiles.subject(holder), profiles.alternative_names(holder)

@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from bothways.arguments import instance, several
+from bothways.arguments import text as checked_text
 from bothways.ca.errors import NamesRefused
 from bothways.ca.keys import PublicKey
 from bothways.trust.decoding.extensions import extension_of
@@ -128,7 +130,15 @@ _SPIFFE = re.compile(r"spiffe://[a-z0-9._-]+(?:/[A-Za-z0-9._-]+)*")
 
 
 def check_holder(profile: Profile, holder: Holder) -> None:
-    """Raise NamesRefused for names of `holder` that a certificate of the profile cannot contain."""
+    """Raise NamesRefused for names of `holder` that a certificate of the profile cannot contain.
+
+    Raises ConfigError for a single text in the place of several names, which would be as many names as it has letters.
+    """
+    instance("profile", profile, Profile)
+    for kind, names in (("dns", holder.dns), ("ip", holder.ip), ("uri", holder.uri), ("email", holder.email)):
+        several(kind, names, "names", str)
+    if holder.common_name is not None:
+        checked_text("common_name", holder.common_name)
     if profile is Profile.SUB_CA:
         _check_authority(holder)
         return
@@ -147,7 +157,7 @@ def check_holder(profile: Profile, holder: Holder) -> None:
 
 def authority_name(name: str | None) -> x509.Name:
     """Return the subject of a CA: a common name only. Raises NamesRefused."""
-    if not name or len(name) > COMMON_NAME_LIMIT or not name.isprintable():
+    if not name or len(checked_text("name", name)) > COMMON_NAME_LIMIT or not name.isprintable():
         raise NamesRefused(f"the name of a CA must have 1 to {COMMON_NAME_LIMIT} printable characters")
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 

@@ -12,6 +12,9 @@ import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 
+from bothways.arguments import function, number, whole
+from bothways.errors import ConfigError
+
 AT_ONCE = 4
 WAITING = 256
 SECONDS = 10.0
@@ -30,7 +33,7 @@ class SigningPool:
     and raises whatever it wants, which ends that handshake.  at_once: how many threads call it.  waiting: how many more
     signatures may be waited for; one more raises `SignerBusy` at once.  seconds: how long a handshake waits for its
     signature. A function that never returns keeps its thread: `at_once` such calls, and every handshake fails in time.
-    A forked process has threads of its own. Raises ValueError for a number that cannot be.
+    A forked process has threads of its own. Raises ConfigError for a number that cannot be.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class SigningPool:
         waiting: int = WAITING,
         seconds: float = SECONDS,
     ) -> None:
-        if at_once < 1 or waiting < 0 or not 0 < seconds <= threading.TIMEOUT_MAX:
-            raise ValueError(
+        function("sign", sign)
+        fits = whole("at_once", at_once) >= 1 and whole("waiting", waiting) >= 0
+        if not fits or not 0 < number("seconds", seconds) <= threading.TIMEOUT_MAX:
+            raise ConfigError(
                 "SigningPool: at_once is 1 or more, waiting 0 or more, seconds above zero and not without end"
             )
         self._sign = sign

@@ -13,6 +13,7 @@ from typing import Any
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bothways.arguments import instance
 from bothways.errors import ConfigError
 from bothways.signers.pool import AT_ONCE, SECONDS, WAITING, SigningPool
 from bothways.tokens.errors import TokenUnavailable
@@ -47,6 +48,8 @@ def token_credentials(
     a file with it.  before: earlier credentials, whose signer is used again if it is for the same key.  The rest is as
     for `SigningPool`.
     """
+    if before is not None:
+        instance("before", before, Credentials)
     where, earlier = KeyURI.parse(uri), None if before is None else before.holder
     if isinstance(earlier, TokenSigner) and earlier.is_for(where, pin):
         holder = earlier

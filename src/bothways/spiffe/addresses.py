@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from bothways.arguments import text
 from bothways.errors import ConfigError
 from bothways.faults import shown
 
@@ -14,7 +15,7 @@ _PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
 
 def checked_address(address: str) -> str:
     """Return the path of the socket in an address, unix:PATH or unix:///PATH. Raises ConfigError."""
-    path = address.removeprefix("unix:")
+    path = text("address", address).removeprefix("unix:")
     path = path.removeprefix("//") if path.startswith("///") else path
     fits = path.startswith("/") and "\0" not in path and len(path.encode()) <= _PATH_LIMIT
     if not address.startswith("unix:") or not fits:

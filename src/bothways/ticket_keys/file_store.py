@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bothways.errors import ConfigError
 from bothways.ticket_keys.shared_ring import LARGEST
-from bothways.trust.files import FilePath
+from bothways.trust.files import FilePath, checked_path
 
 FILE_SECONDS = 10.0
 
@@ -43,7 +43,7 @@ class FileStore:
     """One file, of this user alone. A new content takes its place at once and whole."""
 
     def __init__(self, path: FilePath) -> None:
-        self.where = os.fspath(path)
+        self.where = os.fspath(checked_path(path))
         self.seconds = FILE_SECONDS
 
     def load(self) -> bytes | None:

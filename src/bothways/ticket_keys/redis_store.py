@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+from bothways.arguments import text
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.ticket_keys.file_store import StoreFailed
@@ -88,7 +89,7 @@ def _value(value: object) -> bytes | None:
 
 def client_url(url: str) -> str:
     """Return the URL by the names that the client library knows. Raises ConfigError for one of another scheme."""
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = text("url", url).partition("://")
     if scheme not in SCHEMES:
         raise ConfigError(f"{scheme}://: expected one of {', '.join(f'{each}://' for each in SCHEMES)}")
     return f"{SCHEMES[scheme]}://{rest}"

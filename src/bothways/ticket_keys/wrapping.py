@@ -6,6 +6,7 @@ import re
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from bothways.arguments import text
 from bothways.errors import ConfigError
 from bothways.ticket_keys.shared_ring import BadTicketKeys
 from bothways.tls.crypto.aead import AES_GCM, NONCE_SIZE, TAG_SIZE, Forged
@@ -31,7 +32,7 @@ class Wrapping:
     def __init__(self, secret: bytes, name: str, label: bytes = _LABEL) -> None:
         key = expand(SHA256(), extract(SHA256(), b"", _checked(secret)), label, KEY_SIZE)
         self._aead = AES_GCM(key)
-        self._context = label + b"\0" + name.encode()
+        self._context = label + b"\0" + text("name", name).encode()
 
     def wrap(self, plain: bytes, random: Random) -> bytes:
         """Return what is stored in place of `plain`."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, unquote_to_bytes
 
+from bothways.arguments import text as checked_text
 from bothways.errors import ConfigError
 
 SCHEME = "pkcs11:"
@@ -28,7 +29,7 @@ class KeyURI:
 
         Raises ConfigError for attributes that it does not support, and for a PIN in the URI itself.
         """
-        if not text.startswith(SCHEME):
+        if not checked_text("key", text).startswith(SCHEME):
             raise ConfigError(f"{text!a} is not a PKCS#11 URI; write pkcs11:token=NAME;object=NAME")
         path, _, query = text.removeprefix(SCHEME).partition("?")
         where, how = _attributes(path, ";"), _attributes(query, "&")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+from bothways.arguments import instance, several
 from bothways.errors import ConfigError, logged
 from bothways.faults import shown
 from bothways.trust.anchors import TrustStore
@@ -76,10 +77,18 @@ class Stapling:
         `own_responders`.  store: by default a new one. Raises ConfigError where no certificate names a responder, or
         its issuer is not found.
         """
+        for what, value, kind in (
+            ("anchors", anchors, TrustStore),
+            ("policy", policy, Fetch),
+            ("store", store, OCSPStore),
+        ):
+            if value is not None:
+                instance(what, value, kind)
         self.store = OCSPStore() if store is None else store
         self.policy = own_responders() if policy is None else policy
         self._random = random
-        self._credentials = (credentials,) if isinstance(credentials, Credentials) else tuple(credentials)
+        given = (credentials,) if isinstance(credentials, Credentials) else credentials
+        self._credentials = several("credentials", given, "Credentials", Credentials)
         self._anchors = anchors
         self._chains = self._chains_now()
         self._renewals: dict[bytes, _Renewal] = {}
