@@ -74,3 +74,9 @@ def test_a_client_is_called_by_its_address_or_unix(name: object, host: str, text
 )
 def test_loopback_addresses_are_recognized(host: str, is_here: bool) -> None:
     assert is_loopback(host) is is_here
+
+
+def test_a_url_in_the_place_of_an_address_is_shown_without_its_password() -> None:
+    with pytest.raises(ConfigError) as refused:
+        parsed_address("https://me:sesame@localhost:8443/")
+    assert str(refused.value).startswith("https://localhost:8443/ is a URL")

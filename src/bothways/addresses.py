@@ -15,6 +15,7 @@ from bothways.faults import shown
 UNIX = "unix:"
 UNIX_CLIENT = "unix"  # what a client of a Unix socket is called: it has no address
 _PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
+_USER = re.compile(r"//[^/?#]*@")
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
@@ -47,7 +48,7 @@ def parsed_address(text: str) -> Address:
         return unix_address(text.removeprefix(UNIX))
     if "://" in text:
         raise ConfigError(
-            f"{shown(text)} is a URL; expected HOST:PORT or {UNIX}PATH, without scheme and path"
+            f"{shown(without_user(text))} is a URL; expected HOST:PORT or {UNIX}PATH, without scheme and path"
         )
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
@@ -57,6 +58,11 @@ def parsed_address(text: str) -> Address:
     if not colon or not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
         raise ConfigError(f"expected HOST:PORT with a port of 1 to 65535, or {UNIX}PATH, not {shown(text)}")
     return TCPAddress(checked_host(host), int(port))
+
+
+def without_user(url: str) -> str:
+    """Return a URL for an error: without the user name and password that it may have."""
+    return _USER.sub("//", url)
 
 
 def tcp_address(host: object, port: object) -> TCPAddress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import queue
 import re
 import sys
 from pathlib import Path
@@ -303,10 +304,21 @@ def test_a_reset_stream_is_told_by_the_name_of_its_code(ask, mutual):
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
             "is not valid HTTP",
         ),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000, "longer than 1000 bytes"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000,
+            "the server's response: it is longer than 1000 bytes",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 999,
-            "too many small pieces",
+            "the server's response: it comes in too many small pieces",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\npart",
+            "the server's response: the server closed the connection before it was complete",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\npa",
+            "the server's response: the server closed the connection before it was complete",
         ),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx", "is not valid HTTP"),
     ],
@@ -318,6 +330,16 @@ def test_an_answer_that_breaks_http_or_a_bound_is_refused(ask, mutual, monkeypat
     assert done.status == 1
     assert printed in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_version_of_http_that_is_demanded_is_spoken_or_nothing_is_sent(ask, mutual):
+    """A server that knows nothing of ALPN speaks HTTP/1.1 (RFC 9113 3.2), and would not notice the other."""
+    received = queue.Queue()
+    server = mutual.server(client_auth="require", respond=lambda channel: received.put(channel.recv(1)))
+    done = ask(server.url, "--http", "2")
+    assert done.status == 1
+    assert "the server does not speak HTTP/2: it chose no protocol in the handshake (ALPN)" in done.err
+    assert received.get(timeout=30) == b""
 
 
 def test_an_answer_that_is_cut_is_no_whole_answer_and_leaves_the_file_as_it_was(ask, mutual, tmp_path):

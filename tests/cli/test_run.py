@@ -277,6 +277,72 @@ def test_an_application_that_fails_when_it_is_imported_is_shown_where(
     assert final.startswith(last)
 
 
+@pytest.mark.parametrize(
+    ("app", "takes"),
+    [
+        ("wsgi", "def wsgi(environ, start_response): ..."),
+        ("Flasky()", "class Flasky:\n    def __call__(self, environ, start_response): ..."),
+    ],
+)
+def test_an_application_of_wsgi_is_refused_before_it_gets_requests(mutual, monkeypatch, capfd, app, takes):
+    """Each request would end in status 500."""
+    folder = mutual.ca.parent.parent
+    (folder / "of_wsgi.py").write_text(f"{takes}\napp = {app}\n")
+    monkeypatch.chdir(folder)
+    words = ["of_wsgi:app", "--listen", "127.0.0.1:0", "--cert", str(mutual.identity("server").pem)]
+    monkeypatch.setattr(sys, "argv", ["bothways", "run", *words])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "of_wsgi", raising=False)
+    importlib.invalidate_caches()
+    assert run(group) == 2
+    assert "of_wsgi:app: it does not take scope, receive and send" in capfd.readouterr().err
+
+
+KINDS_OF_ASGI = """\
+async def one(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+class Two:
+    def __init__(self, scope): self.scope = scope
+    async def __call__(self, receive, send): await one(self.scope, receive, send)
+
+def factory(): return one
+
+class Object:
+    async def __call__(self, scope, receive, send): await one(scope, receive, send)
+
+three = Object()
+"""
+
+
+@pytest.mark.parametrize("app", ["one", "Two", "factory", "three"])
+def test_an_application_of_asgi_is_served_whatever_its_kind(mutual, app):
+    (mutual.ca.parent.parent / "kinds.py").write_text(KINDS_OF_ASGI)
+    with running(mutual, *clients(mutual), app=f"kinds:{app}") as server:
+        assert get(mutual, int(server.port), mutual.identity("client"))[0] == 204
+
+
+NOT_STARTING = """\
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "there is no database"})
+"""
+
+
+def test_an_application_that_does_not_start_ends_the_service_with_status_1(mutual):
+    """It says why itself."""
+    folder = mutual.ca.parent.parent
+    (folder / "not_starting.py").write_text(NOT_STARTING)
+    words = ["not_starting:app", "--listen", "127.0.0.1:0", "--cert", str(mutual.identity("server").pem)]
+    ended = run_command(
+        bothways("run", *words), cwd=folder, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 1
+    assert "there is no database" in ended.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_workers_that_cannot_start_end_the_service(mutual):
     folder, mine = mutual.ca.parent.parent, mutual.identity("server")

@@ -55,6 +55,26 @@ def test_an_invalid_https_url_is_refused_with_the_reason(url, said):
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:sesame@api.example/",
+        "https://me:sesame@api.example:99999/",
+        "https://me:sesame@api exam/",
+        "http://me:sesame@api.example/@",
+        "https://me:se@same:sesame@api.example",
+        "https://me:sesame@[::1/",
+    ],
+)
+def test_a_password_in_a_url_that_is_refused_is_not_repeated(url):
+    """Errors end up in logs, and on screens."""
+    for refused in (lambda: parse(url), lambda: redirected(parse("https://api.example/"), url)):
+        with pytest.raises(ConfigError) as error:
+            refused()
+        assert "sesame" not in str(error.value)
+        assert "se@" not in str(error.value)
+
+
+@pytest.mark.parametrize(
     ("to", "whole"),
     [
         ("/b?c", "https://api.example/b?c"),

@@ -280,6 +280,7 @@ def command(
         limits.timeout,
         limits.max_size,
         as_json,
+        server.http,
         (*request.words(server.connect_to), *limits.words),
     )
     first = http.Request(method, location, request.all_headers, body)

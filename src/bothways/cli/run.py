@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ from bothways.addresses import TCPAddress
 from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import Seconds
-from bothways.cli.output.terminal import DONE, MISUSED, refuse, report_error, say
+from bothways.cli.output.terminal import DONE, FAILED, MISUSED, refuse, report_error, say
 from bothways.cli.servers.loading import EngineOptions, LoadedServer, ServerSide, server_options
 from bothways.cli.servers.revocation_news import ServerNews, sharing
 from bothways.cli.servers.run_log import logging_to
@@ -164,10 +165,15 @@ def serve(
 
     ready: called when it accepts connections.
     """
-    _check_application(app)
+    _check_application(app, hosting)
+    server = _uvicorn_server(_uvicorn_config(loaded, app, hosting), loaded.news, ready)
     with loaded.kept_up_to_date():
-        _uvicorn_server(_uvicorn_config(loaded, app, hosting), loaded.news, ready).run(sockets=[listener])
-    return DONE
+        try:
+            server.run(sockets=[listener])
+        except SystemExit:
+            if server.started:
+                raise
+    return DONE if server.started else FAILED  # of an application that does not start uvicorn has said why
 
 
 def _uvicorn_config(loaded: LoadedServer, app: str, hosting: Hosting) -> Any:
@@ -225,8 +231,8 @@ def _uvicorn_server(config: Any, news: ServerNews | None, ready: Callable[[], No
     return Server(config)
 
 
-def _check_application(app: str) -> None:
-    """Import the application. Raises ConfigError if it does not exist, or where its own code fails."""
+def _check_application(app: str, hosting: Hosting) -> None:
+    """Import the application. Raises ConfigError if it does not exist, is none, or where its own code fails."""
     importer = import_module("uvicorn.importer")
     try:
         application = importer.import_from_string(app)
@@ -237,6 +243,22 @@ def _check_application(app: str) -> None:
     if not callable(application):
         kind = type(application).__name__
         raise ConfigError(f"{app}: of the type {kind}, which cannot be called; expected an ASGI application")
+    if not hosting.factory and not any(_takes(application, count) for count in (3, 1, 0)):
+        raise ConfigError(
+            f"{app}: it does not take scope, receive and send, as ASGI applications do; one of WSGI is served by "
+            "gunicorn (docs/serving.md)"
+        )
+
+
+def _takes(application: Callable[..., object], count: int) -> bool:
+    """Whether it can be called with so many arguments, as far as is known: 3, 1 by version 2 of ASGI, 0 to make one."""
+    try:
+        inspect.signature(application).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # it is not written in Python
+        return True
+    return True
 
 
 def _own_trace(error: BaseException) -> str:

@@ -38,9 +38,32 @@ class NotHTTP(Exception):
         self.start = start
         super().__init__(text)
 
+    @property
+    def sentence(self) -> str:
+        """The text with what it is about."""
+        return f"the server's response is not valid HTTP: {self}"
+
 
 class EndedByCode(NotHTTP):
     """The server ended the request by an error code of HTTP/2, which is HTTP as it should be (RFC 9113 5.4, 7)."""
+
+    @property
+    def sentence(self) -> str:
+        """The text with what it is about."""
+        return f"the server's response: {self}"
+
+
+class Unfinished(EndedByCode):
+    """The response is HTTP, and was not received whole: it was cut off, or is beyond what we accept."""
+
+
+class OtherVersion(NotHTTP):
+    """The server did not choose the version of HTTP that was demanded; nothing was sent."""
+
+    @property
+    def sentence(self) -> str:
+        """The text, which says what it is about."""
+        return str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +107,17 @@ def protocols(body: bytes | None, only: str | None = None) -> tuple[str, ...]:
     if only is None and body is not None and len(body) > FIRST_WINDOW:
         return (HTTP1,)
     return offered
+
+
+def check_version(channel: Channel, only: str | None) -> None:
+    """Check that the server has chosen the version that was demanded. Raises OtherVersion.
+
+    only: "1.1", "2" or None.  Without an answer to ALPN a server speaks HTTP/1.1 (RFC 9113 3.2).
+    """
+    if only is not None and (channel.alpn or HTTP1) not in EXACTLY[only]:
+        raise OtherVersion(
+            f"the server does not speak HTTP/{only}: it chose no protocol in the handshake (ALPN)"
+        )
 
 
 def exchange(channel: Channel, request: Request, deadline: Deadline, most: int) -> Answer:
@@ -145,9 +179,9 @@ def _bounded(response: httpcore.Response, stream: ChannelStream, most: int) -> I
             size += len(piece)
             pieces += 1
             if size > most:
-                raise NotHTTP(f"its answer is longer than {most} bytes", stream.start)
+                raise Unfinished(f"it is longer than {most} bytes, which is the limit for it", stream.start)
             if pieces > FREE_PIECES + size // PIECE_AT_LEAST:
-                raise NotHTTP("its answer comes in too many small pieces", stream.start)
+                raise Unfinished("it comes in too many small pieces", stream.start)
             yield piece
 
 
@@ -161,7 +195,7 @@ def _errors_converted(stream: ChannelStream) -> Iterator[None]:
     except httpcore.WriteError:
         raise NotHTTP("it closed before the request was sent whole", stream.start) from None
     except httpcore.RemoteProtocolError as error:
-        raise _ended(error, stream.start) from None
+        raise _ended(error, stream) from None
     except Exception as error:  # noqa: BLE001 - two parsers of others, which raise kinds of their own and ValueError
         raise _violation(error, stream.start) from None
 
@@ -170,10 +204,12 @@ def _violation(error: Exception, start: bytes) -> NotHTTP:
     return NotHTTP(f"a parser refused it: {shown(str(error) or type(error).__name__)}", start)
 
 
-def _ended(error: httpcore.RemoteProtocolError, start: bytes) -> NotHTTP:
+def _ended(error: httpcore.RemoteProtocolError, stream: ChannelStream) -> NotHTTP:
     """Return the error code of HTTP/2 by which the server ended the request, if that is what it did."""
     code = getattr(error.args[0], "error_code", None) if error.args else None  # of an event of h2
-    if not isinstance(code, int):
-        return _violation(error, start)
-    name = ERROR_NAMES.get(int(code), f"number {int(code)}")
-    return EndedByCode(f"it ended the request with the error {name} of HTTP/2", start)
+    if isinstance(code, int):
+        name = ERROR_NAMES.get(int(code), f"number {int(code)}")
+        return EndedByCode(f"it ended the request with the error {name} of HTTP/2", stream.start)
+    if stream.ended_in_content:
+        return Unfinished("the server closed the connection before it was complete", stream.start)
+    return _violation(error, stream.start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
+from bothways.addresses import without_user
 from bothways.errors import ConfigError
 from bothways.faults import shown
 
@@ -45,7 +46,7 @@ def parse(url: str) -> Location:
     try:
         return _located(url)
     except ValueError as error:
-        raise ConfigError(f"{shown(url)}: {error}") from None
+        raise ConfigError(f"{shown(without_user(url))}: {error}") from None
 
 
 def redirected(location: Location, to: str) -> Location:
@@ -55,7 +56,7 @@ def redirected(location: Location, to: str) -> Location:
     try:
         joined = urljoin(str(location), to)
     except ValueError:
-        raise ConfigError(f"a redirect to {shown(to)}, which is no URL") from None
+        raise ConfigError(f"a redirect to {shown(without_user(to))}, which is no URL") from None
     return parse(joined)
 
 

@@ -36,7 +36,8 @@ class ChannelStream(httpcore.NetworkStream):
 
     TLS errors pass through httpcore unchanged. A broken pipe while a request is sent becomes an error of httpcore,
     since a server may respond before it has read the whole request.
-    Attributes: `head_left`, the bytes left for the head; `start`, the first bytes received, at most `START_LIMIT`.
+    Attributes: `head_left`, the bytes left for the head; `start`, the first bytes received, at most `START_LIMIT`;
+    `ended_in_content`, whether the server closed after the head.
     """
 
     def __init__(self, channel: Channel, deadline: Deadline) -> None:
@@ -44,11 +45,13 @@ class ChannelStream(httpcore.NetworkStream):
         self._deadline = deadline
         self.head_left: float = HEAD_LIMIT
         self.start = b""
+        self.ended_in_content = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - it has its own
         """Return received bytes. Raises TimeoutError, OSError, TLSError; ValueError if the head is too long."""
         self._channel.settimeout(self._deadline.left())
         data = self._channel.recv(max_bytes)
+        self.ended_in_content = not data and self.head_left == math.inf
         self.start += data[: START_LIMIT - len(self.start)]
         self.head_left -= len(data)
         if self.head_left < 0:

@@ -74,6 +74,7 @@ class RequestContext:
     timeout: float
     most: int
     as_json: bool
+    http: str | None = None  # the version of HTTP that is demanded
     kept: Kept = ()  # options of the request, which hints keep
 
 
@@ -186,6 +187,7 @@ def _asked(
         ):
             recorder.stop()
             report.connected(channel, recorder, str(address))
+            http.check_version(channel, context.http)
             answer = http.exchange(channel, request, deadline, context.most)
             answered()
             channel.stop_observing()
@@ -196,7 +198,7 @@ def _asked(
     except (ConfigError, UsageError):
         raise
     except http.NotHTTP as error:
-        _report_not_http(error, isinstance(error, http.EndedByCode), observed.situation(), report)
+        _report_not_http(error, observed.situation(), report)
         return FAILED
     except (TLSError, OSError) as error:
         why = explain(error, observed.situation())
@@ -216,12 +218,11 @@ def _received(answer: Answer, sink: Output, observed: HandshakeFacts, report: _R
     return FAILED
 
 
-def _report_not_http(error: NotHTTP, is_valid: bool, situation: Situation, report: _Report) -> None:
-    """Report a response that is not HTTP. is_valid: it is, but the server ended it by the code of an error."""
+def _report_not_http(error: NotHTTP, situation: Situation, report: _Report) -> None:
+    """Report a response that is not HTTP, or is not the whole response."""
     why = explain_answer(error.start, situation) or explain_other_protocol(error.start, situation)
-    said = f"the server's response{'' if is_valid else ' is not valid HTTP'}: {error}"
     report.failed(
-        said if why is None else why.happened,
+        error.sentence if why is None else why.happened,
         why,
         {"kind": "NotHTTP", "text": str(error), "explanation": None if why is None else facts_of(why)},
     )
