@@ -540,7 +540,7 @@ def test_a_buffer_that_cannot_be_written_to_takes_nothing_away(server: Server) -
 
 
 def test_a_size_is_read_as_ssl_reads_it(server: Server) -> None:
-    """Never more than asked for; 0 or None with a buffer is all of it, and less than 0 is wrong use."""
+    """Never more than asked for; 0, None or less than 0 with a buffer is all of it; without one that is wrong use."""
     with dial(server) as sock:
         sock.sendall(b"hello world")
         assert sock.recv(0) == b""
@@ -550,7 +550,7 @@ def test_a_size_is_read_as_ssl_reads_it(server: Server) -> None:
         assert (sock.read(2, buffer), bytes(buffer)) == (2, b"he\0\0\0")
         assert (sock.recv_into(buffer, 3), bytes(buffer)) == (3, b"llo\0\0")
         assert (sock.read(0, buffer), bytes(buffer)) == (5, b" worl")
-        assert sock.recv_into(buffer, 0) == 1
+        assert sock.recv_into(buffer, -1) == 1
 
 
 def test_a_connection_is_neither_copied_nor_pickled(server: Server) -> None:

@@ -212,7 +212,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         """As `read`, into `buffer`."""
         self._check_flags("recv_into", flags)
         view = writable(buffer)
-        data = self._next(min(nbytes, view.nbytes) if nbytes else view.nbytes)
+        data = self._next(min(nbytes, view.nbytes) if nbytes and nbytes > 0 else view.nbytes)
         view[: len(data)] = data
         return len(data)
 

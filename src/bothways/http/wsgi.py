@@ -6,7 +6,9 @@ variables that begin with HTTP_.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from itertools import chain
 from typing import Any
 
 from cryptography.x509 import Certificate
@@ -14,10 +16,13 @@ from cryptography.x509 import Certificate
 from bothways.describe.openssl_text import serial_text, time_text
 from bothways.http.caller import NAMES_LIMIT, Caller, of_socket, pem
 from bothways.http.rules import REFUSED, PeerRules
+from bothways.oids import ATTRIBUTES
 from bothways.tls.events import Peer
 from bothways.trust.access.peer_rules import Rule
 from bothways.trust.access.rule import Texts
-from bothways.trust.certificate.parsed import issuer_of
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.decoding.parsing import encoded
+from bothways.trust.names.distinguished import attributes, identifier_text, text_of
 
 Environ = MutableMapping[str, Any]
 StartResponse = Callable[..., Any]
@@ -25,6 +30,15 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 PEER = "bothways.peer"
 PREFIXES = ("SSL_CLIENT_", "SSL_PROTOCOL", "SSL_CIPHER")
+# What mod_ssl calls the attributes of names.
+OF_MOD_SSL = {each: each for each in ("C", "ST", "L", "O", "OU", "CN", "UID")} | {
+    "title": "T",
+    "initials": "I",
+    "GN": "G",
+    "SN": "S",
+    "description": "D",
+    "emailAddress": "Email",
+}
 SOCKETS = ("gunicorn.socket", "werkzeug.socket")
 
 
@@ -81,7 +95,7 @@ def add_caller(environ: Environ) -> None:
 
 
 def variables(caller: Caller) -> dict[str, str]:
-    """Return the variables of mod_ssl about the connection; `SSL_CLIENT_SAN_URI_n` is our own.
+    """Return the variables of mod_ssl about the connection; `SSL_CLIENT_SAN_URI_n` and `_IP_n` are our own.
 
     A client with a raw public key has no certificate, so it has no variables, and SSL_CLIENT_VERIFY is NONE.
     """
@@ -100,10 +114,13 @@ def variables(caller: Caller) -> dict[str, str]:
 def _of_peer(peer: Peer, certificate: Certificate) -> Iterator[tuple[str, str]]:
     names = peer.names
     yield "SSL_CLIENT_CERT", pem(certificate)
+    yield "SSL_CLIENT_M_VERSION", str(certificate.version.value + 1)
     yield "SSL_CLIENT_M_SERIAL", serial_text(certificate.serial_number)
     yield "SSL_CLIENT_V_START", time_text(certificate.not_valid_before_utc)
     yield "SSL_CLIENT_V_END", time_text(certificate.not_valid_after_utc)
-    texts = [("S_DN", names.subject), ("I_DN", issuer_of(certificate)), ("S_DN_CN", names.common_name or "")]
+    parsed = ParsedCertificate(encoded(certificate))
+    texts = [("S_DN", names.subject), ("I_DN", parsed.issuer_text)]
+    texts += [*_attributes("S_DN", parsed.subject), *_attributes("I_DN", parsed.issuer)]
     for kind, found in (("DNS", names.dns), ("Email", names.email), ("URI", names.uri), ("IP", names.ip)):
         texts += [(f"SAN_{kind}_{place}", each) for place, each in enumerate(found[:NAMES_LIMIT])]
     for name, text in texts:
@@ -114,3 +131,18 @@ def _of_peer(peer: Peer, certificate: Certificate) -> Iterator[tuple[str, str]]:
                 f"SSL_CLIENT_{name}",
                 text.encode("utf-8", "replace").decode("latin-1"),
             )  # as PEP 3333 requires
+
+
+def _attributes(prefix: str, name: bytes) -> Iterator[tuple[str, str]]:
+    """Yield the attributes of a name: the first of a type by its name alone, and the others with _1, _2 and so on."""
+    counts: Counter[str] = Counter()
+    try:
+        found = chain.from_iterable(attributes(name))
+    except ValueError:
+        return  # of a certificate that is trusted as it is
+    for kind, tag, value in found:
+        short = OF_MOD_SSL.get(ATTRIBUTES.get(identifier_text(kind), ""))
+        if short is not None:
+            place = counts[short]
+            counts[short] += 1
+            yield f"{prefix}_{short}_{place}" if place else f"{prefix}_{short}", text_of(tag, value) or ""
