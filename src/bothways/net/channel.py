@@ -199,7 +199,7 @@ class Channel:
         self._pipe.send_close_notify()
 
     def close(self, linger: float = 0.0) -> None:
-        """Send close_notify, unless that was done, and close.
+        """Send close_notify, unless that was done, and close; also from a signal handler.
 
         linger: seconds to wait for the peer's own end. A socket closed while the peer still sends may
         destroy what we sent last, so a server that has just answered should wait a little.

@@ -12,8 +12,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
-from bothways.errors import TimedOut, TLSError
+from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left
 from bothways.signers.waiting import wait_for_answer
 from bothways.tls.clock import Clock
@@ -22,6 +24,9 @@ from bothways.tls.events import EvidenceWanted, Request
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 LOOK_SECONDS = 1.0
+IN_USE = "this thread uses the connection: a signal handler, or a function that it calls, may only end it"
+
+T = TypeVar("T")
 
 Answering = Answers[bytes, Sequence[EvidenceReply] | None]
 
@@ -41,8 +46,11 @@ class Pipe:
         self.incoming: deque[bytes] = deque()
         self.timeout: float | None = None
         self.reading = threading.RLock()  # held while a thread waits for data of the peer
-        self._writing = threading.Lock()  # held while a thread waits until the peer reads
-        self._engine = threading.Lock()  # held only briefly; the engine itself has no locks
+        self._writing = threading.RLock()  # held while a thread waits until the peer reads
+        self._engine = threading.RLock()  # held only briefly; the engine itself has no locks
+        # The threads that hold them and have begun: a signal handler runs in one of them, and must not wait for it.
+        self._in_engine = self._sends = 0
+        self._postponed: deque[Callable[[], object]] = deque()
         self._outgoing = bytearray()
         self._answers = answers
         self._clock = clock
@@ -86,15 +94,15 @@ class Pipe:
 
     def read(self, seconds: float | None) -> bool:
         """Read for at most so many seconds and process the bytes; the caller holds `reading`."""
+        if self._in_engine == threading.get_ident():
+            raise UsageError(IN_USE)
         data = self.carrier.receive(seconds)
         if data is None:
             return False
         if self._handshake_ends is not None:
             self._received += len(data)
-        with self._engine:
-            requests = self.driver.receive(data) if data else self.driver.receive_end()
-            self._collect()
-        self._process_received(requests)
+        take = partial(self.driver.receive, data) if data else self.driver.receive_end
+        self._process_received(self._driven(take))
         return True
 
     def await_peer(self) -> None:
@@ -138,12 +146,14 @@ class Pipe:
 
     def write(self, data: memoryview) -> None:
         """Encrypt data and send it, after what is waiting."""
-        with self._writing:
-            self.driver.status.raise_failure()
-            with self._engine:
-                self._outgoing += self.driver.send(data)
-            self._push()
+        if not self._send_alone(partial(self._encrypt_and_push, data)):
+            raise UsageError(IN_USE)
         self.flush()  # added by another thread in the meantime
+
+    def _encrypt_and_push(self, data: memoryview) -> None:
+        self.driver.status.raise_failure()
+        self._driven(lambda: self._outgoing.extend(self.driver.send(data)))
+        self._push()
 
     def send_request(self, request: Callable[[], list[Request]]) -> None:
         """Call `request` for the client's certificate, whose answer is read later, and send it."""
@@ -152,23 +162,39 @@ class Pipe:
 
     def flush(self) -> None:
         """Send what waits, unless another thread is sending: it sends ours too."""
-        while self._outgoing and self._writing.acquire(blocking=False):
-            try:
-                self._push()
-            finally:
-                self._writing.release()
+        while self._outgoing and self._send_alone(self._push, 0):
+            pass
 
     def send_close_notify(self) -> None:
-        """Send close_notify after the data of other threads. Raises `TimeoutError`."""
-        with self._engine:
-            self.driver.close()
-            self._collect()
-        if not self._writing.acquire(timeout=-1 if self.timeout is None else self.timeout):
+        """Send close_notify after the data of other threads. Raises `TimeoutError`.
+
+        In a signal handler it may follow what its own thread does.
+        """
+        own = threading.get_ident()
+        if self._in_engine == own:
+            self._postponed.append(self.send_close_notify)
+            return
+        self._driven(self.driver.close)
+        seconds = -1 if self.timeout is None else self.timeout
+        if not self._send_alone(self._push, seconds) and self._sends != own:
             raise TimeoutError("timed out")
+
+    def _send_alone(self, send: Callable[[], None], seconds: float = -1) -> bool:
+        """Call `send` while no other thread sends; False if that was not possible within so many seconds, -1 for any.
+
+        False, too, in a signal handler whose thread sends: it sends what was added since, too.
+        """
+        own = threading.get_ident()
+        if self._sends == own or not self._writing.acquire(timeout=seconds):
+            return False
         try:
-            self._push()
+            self._sends = own
+            send()
         finally:
+            self._sends = 0
             self._writing.release()
+            self._do_postponed()
+        return True
 
     # -- repeated verification --------------------------------------------------------------------------
 
@@ -183,8 +209,7 @@ class Pipe:
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer."""
-        with self._engine:
-            self.driver.connection.stop_observing()
+        self._driven(self.driver.connection.stop_observing)
 
     # -- the end -----------------------------------------------------------------------------------------
 
@@ -194,14 +219,20 @@ class Pipe:
             return
         status = self.driver.status
         if not status.established and status.failure is None:
-            with contextlib.suppress(OSError), self._engine:
-                self.driver.close()
-                self.carrier.send(memoryview(self.driver.data_to_send()), 0)
+            with contextlib.suppress(OSError, UsageError):
+                self._driven(self.driver.close)
+                self.carrier.send(memoryview(bytes(self._outgoing)), 0)
         self.carrier.abort()
 
     def close(self, linger: float) -> None:
-        """Send close_notify, wait up to `linger` seconds for the peer's end of file, and close."""
+        """Send close_notify, wait up to `linger` seconds for the peer's end of file, and close.
+
+        In a signal handler it may follow what its own thread does; what that thread has not sent is cut.
+        """
         if self.carrier.is_closed:
+            return
+        if self._in_engine == threading.get_ident():
+            self._postponed.append(partial(self.close, linger))
             return
         if self.driver.status.failure is None:
             self.timeout = LINGER_SECONDS if self.timeout is None else min(self.timeout, LINGER_SECONDS)
@@ -214,12 +245,31 @@ class Pipe:
 
     # -- calls of the engine ------------------------------------------------------------------------------
 
-    def _driven(self, act: Callable[[], list[Request]]) -> list[Request]:
-        """Call the engine under its lock, and collect what it has to send."""
-        with self._engine:
-            requests = act()
-            self._collect()
-        return requests
+    def _driven(self, act: Callable[[], T]) -> T:
+        """Call the engine under its lock, and collect what it has to send.
+
+        Raises `UsageError` where it calls us itself, and in a signal handler that has interrupted it.
+        """
+        own = threading.get_ident()
+        if self._in_engine == own:
+            raise UsageError(IN_USE)
+        try:
+            with self._engine:
+                try:
+                    self._in_engine = own
+                    result = act()
+                    self._outgoing += self.driver.data_to_send()
+                finally:
+                    self._in_engine = 0
+        finally:
+            self._do_postponed()
+        return result
+
+    def _do_postponed(self) -> None:
+        """Do what a signal handler wanted while its own thread was busy with the connection, if that is over."""
+        while self._postponed and threading.get_ident() not in (self._in_engine, self._sends):
+            with contextlib.suppress(IndexError, OSError, TLSError):
+                self._postponed.popleft()()
 
     def _process_received(self, requests: list[Request]) -> None:
         """Do what follows from received bytes; the caller holds `reading`."""
@@ -314,22 +364,14 @@ class Pipe:
         deadline = self.driver.deadline()
         return None if deadline is None else time.monotonic() + deadline - self._clock.monotonic()
 
-    def _collect(self) -> None:
-        """Collect what the engine has to send; the caller holds the engine's lock."""
-        self._outgoing += self.driver.data_to_send()
-
     def _collect_and_flush(self) -> None:
-        with self._engine:
-            self._collect()
+        self._driven(lambda: None)
         self.flush()
 
     def _push(self) -> None:
         """Send everything that waits, in order, also after a time limit. The caller holds the lock of writing."""
         while self._outgoing:
-            with self._engine:
-                chunk = bytes(self._outgoing)
-                self._outgoing.clear()
-            sent = 0
+            chunk, sent = self._driven(self._take_outgoing), 0
             try:
                 with memoryview(chunk) as view:
                     while sent < len(chunk):
@@ -339,8 +381,14 @@ class Pipe:
                 raise
             finally:
                 if sent < len(chunk) and self.driver.status.failure is None:
-                    with self._engine:
-                        self._outgoing[:0] = chunk[sent:]
+                    self._driven(partial(self._put_back, chunk[sent:]))
+
+    def _take_outgoing(self) -> bytes:
+        taken, self._outgoing = bytes(self._outgoing), bytearray()
+        return taken
+
+    def _put_back(self, unsent: bytes) -> None:
+        self._outgoing[:0] = unsent
 
     def _send_some(self, data: memoryview) -> int:
         """Wait until the peer reads, and verify it again when it is due; for a last alert the wait is short."""
@@ -352,6 +400,8 @@ class Pipe:
             return sent
         if not self._judges:
             sent = self.carrier.send(data, self.timeout)
+            if not sent and self.carrier.is_closed:
+                raise UsageError("the channel is closed")
             if not sent:
                 raise TimeoutError("timed out")
             return sent
