@@ -80,6 +80,7 @@ class ClientProtocol(AdmittedProtocol):
         self._turned_away = False
         self._hello: asyncio.TimerHandle | None = None
         self._counted = 0, 0  # bytes
+        self._source = ""
         self._spans: Spans | None = None
         self._span: Span | None = None
         self.leaf: Leaf = b"", b""
@@ -104,7 +105,8 @@ class ClientProtocol(AdmittedProtocol):
         entry.host, entry.client = host_and_address(self.address_of(transport))
         if self._announced is not None:
             entry.proxy = host_and_address(transport.get_extra_info("peername"))[1]
-        why = self._gateway.arrived(self, source_of(entry.host))
+        self._source = source_of(entry.host)
+        why = self._gateway.arrived(self, self._source)
         if why is not None:
             self._turned_away, entry.ending = True, why
             transport.abort()  # type: ignore[attr-defined]
@@ -148,7 +150,7 @@ class ClientProtocol(AdmittedProtocol):
         try:
             self._finish_entry()
         finally:
-            self._gateway.left(self, source_of(self.entry.host))
+            self._gateway.left(self, self._source)
 
     # -- the handshake ---------------------------------------------------------------------------------
 
@@ -284,7 +286,7 @@ class ClientProtocol(AdmittedProtocol):
         return result
 
     def _log_request(self, request: RequestEntry) -> None:
-        self._gateway.log.request(self.entry, request)
+        self._gateway.lines.request(self.entry, request)
         if self._spans is not None and self._span is not None:
             self._spans.request(self._span, request)
         status = "none" if request.status is None else f"{request.status // 100}xx"
@@ -424,7 +426,7 @@ class ClientProtocol(AdmittedProtocol):
         if isinstance(failure, Evicted):
             self._gateway.log.not_logged()
         else:
-            self._gateway.log.connection(entry, seconds)
+            self._gateway.lines.connection(entry, seconds)
 
     def _note_agreed(self) -> None:
         entry, connection = self.entry, self.connection

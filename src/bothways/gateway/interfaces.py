@@ -11,6 +11,7 @@ from bothways.gateway.before_tls.connections import ConnectionsBeforeTLS
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Ending
+from bothways.gateway.lines_in_turn import LinesInTurn
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import Leaf
 from bothways.gateway.observe.auditor import Auditor
@@ -55,7 +56,10 @@ class GatewayClient(Protocol):
 
 
 class ServingGateway(Protocol):
-    """A gateway, for its clients. `routes`: those of new clients.  `before_tls`: connections without TLS yet."""
+    """A gateway, for its clients.
+
+    `routes`: those of new clients.  `before_tls`: connections without TLS yet.  `lines`: what tells of what has ended.
+    """
 
     routes: Routes
     admission: Admission
@@ -63,6 +67,7 @@ class ServingGateway(Protocol):
     meter: Meter
     auditor: Auditor
     log: Log
+    lines: LinesInTurn
 
     @property
     def spans(self) -> Spans | None:

@@ -57,7 +57,7 @@ class ConnectionEntry:
         if isinstance(failure, TLSError):
             self.failure = failure
         if isinstance(failure, PeerFault):
-            if is_verdict(failure):
+            if is_verdict(failure) and (self.ending is None or self.ending.why is not failure):
                 self.ending = ending_of(failure, is_verified=True)
             if self.peer is None:
                 self.verdict = "refused"
@@ -142,23 +142,33 @@ class Log:
         else:
             self._tell(f"{self._time()} {told}")
 
-    def connection(self, entry: ConnectionEntry, seconds: float) -> None:
-        """Tell of a connection that has ended; if its client was not let in, only so often for each address."""
+    def now(self) -> datetime:
+        """Return the time of lines that are written now."""
+        return self._now()
+
+    def connection(self, entry: ConnectionEntry, seconds: float, ended_at: datetime | None = None) -> None:
+        """Tell of a connection that has ended; if its client was not let in, only so often for each address.
+
+        ended_at: when that was, where it is not told at once.
+        """
         if not entry.is_known and not self._limits.may_report(entry.host):
             self.not_logged()
             return
         left_out, self._left_out = self._left_out, 0
         if self.form == "json":
-            self._write_json("connection", self._fields(entry, seconds, left_out), left_out)
+            fields = self._fields(entry, seconds, left_out)
+            self._write_json("connection", fields, left_out, ended_at)
         else:
-            self._tell(self._line(entry, seconds, left_out), left_out)
+            self._tell(self._line(entry, seconds, left_out, ended_at), left_out)
 
-    def request(self, entry: ConnectionEntry, request: RequestEntry) -> None:
-        """Tell of a request. entry: of its connection."""
+    def request(
+        self, entry: ConnectionEntry, request: RequestEntry, ended_at: datetime | None = None
+    ) -> None:
+        """Tell of a request. entry: of its connection.  ended_at: when that was, where it is not told at once."""
         if self.form == "json":
-            self._write_json("request", self._request_fields(entry, request))
+            self._write_json("request", self._request_fields(entry, request), at=ended_at)
         else:
-            self._tell(self._request_line(entry, request))
+            self._tell(self._request_line(entry, request, ended_at))
 
     def not_logged(self) -> None:
         """Count a connection of which nothing is told."""
@@ -171,13 +181,15 @@ class Log:
         except (OSError, ValueError):  # ValueError: it is closed
             self._left_out += 1 + left_out
 
-    def _time(self) -> str:
-        return self._now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    def _time(self, at: datetime | None = None) -> str:
+        return (at or self._now()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     # -- JSON ------------------------------------------------------------------------------------------
 
-    def _write_json(self, kind: str, fields: dict[str, Any], left_out: int = 0) -> None:
-        self._tell(json.dumps({"time": self._time(), "kind": kind, **fields}), left_out)
+    def _write_json(
+        self, kind: str, fields: dict[str, Any], left_out: int = 0, at: datetime | None = None
+    ) -> None:
+        self._tell(json.dumps({"time": self._time(at), "kind": kind, **fields}), left_out)
 
     def _common(self, entry: ConnectionEntry) -> dict[str, Any]:
         """Return what lines about a connection and about a request of it have in common."""
@@ -224,9 +236,9 @@ class Log:
 
     # -- text ------------------------------------------------------------------------------------------
 
-    def _line(self, entry: ConnectionEntry, seconds: float, left_out: int) -> str:
+    def _line(self, entry: ConnectionEntry, seconds: float, left_out: int, ended_at: datetime | None) -> str:
         words = [
-            self._time(),
+            self._time(ended_at),
             entry.client,
             f"route={_quoted(entry.route)}",
             f"name={_quoted(entry.asked)}",
@@ -243,9 +255,9 @@ class Log:
             words.append(f"not_logged={left_out}")
         return " ".join(words)
 
-    def _request_line(self, entry: ConnectionEntry, request: RequestEntry) -> str:
+    def _request_line(self, entry: ConnectionEntry, request: RequestEntry, ended_at: datetime | None) -> str:
         words = [
-            self._time(),
+            self._time(ended_at),
             entry.client,
             f"route={_quoted(entry.route)}",
             _who(entry),

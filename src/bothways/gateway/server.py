@@ -26,6 +26,7 @@ from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.counted_clients import CountedClients
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.interfaces import GatewayClient
+from bothways.gateway.lines_in_turn import LinesInTurn
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
@@ -75,6 +76,7 @@ class Gateway:
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
         self._refusals = Refusals()
+        self.lines = LinesInTurn(log)
         self._spans: Spans | None = None
         self.routes = routes
         self.log = log
@@ -346,6 +348,7 @@ class Gateway:
         """Accept nobody any more, and wait until all connections have ended, however long that takes."""
         self.close_listeners()
         await self.admission.until_empty()
+        self.lines.write_all()
 
     def close_listeners(self, *, but_metrics: bool = False) -> None:
         """Accept nobody any more. but_metrics: the operator may still ask."""
@@ -366,6 +369,7 @@ class Gateway:
             client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)
         await self.admission.until_empty()
+        self.lines.write_all()
         if self._observing is not None:
             self._observing.cancel()
         if self._operator is not None:

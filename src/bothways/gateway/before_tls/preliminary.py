@@ -78,7 +78,7 @@ class Preliminary(ReadingProtocol):
         asyncio.get_running_loop().call_later(LAST_SECONDS, self.transport.abort)
         self.gateway.meter.ended(entry)
         self.gateway.note_refusal(entry, ())
-        self.gateway.log.connection(entry, asyncio.get_running_loop().time() - self._began)
+        self.gateway.lines.connection(entry, asyncio.get_running_loop().time() - self._began)
 
     def stop(self) -> None:
         """Wait no more."""

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl.entries import HOLD, REMOVED
-from bothways.trust.crl.revocation_list import CRL
+from bothways.trust.crl.revocation_list import CRL, Names
 from bothways.trust.evidence.requests import delta_requests
 from bothways.trust.path.validation import Path
 from bothways.trust.path.web_profile import crl_problem
@@ -54,6 +54,7 @@ class CRLSource:
         self._work = work
         self._signers = CRLSigners(path, others, available.at, checker, work)
         self._known: dict[tuple[object, ...], _Signed | str] = {}
+        self._found: dict[tuple[bytes, Names], list[CRL]] = {}
 
     def statements(self, certificate: ParsedCertificate, issuer: ParsedCertificate) -> list[Statement]:
         """Return the statement of each CRL at the certificate's distribution points."""
@@ -118,11 +119,18 @@ class CRLSource:
         found: dict[CRL, Reasons] = {}
         for point in points_of(certificate, self._work):
             for name in point.issuers:
-                for crl in self._available.crls_about(name, point.matched_names):
+                for crl in self._about(name, point.matched_names):
                     self._work.spend(WorkStep.EVIDENCE)
                     if applies(crl, point, certificate):
                         found[crl] = found.get(crl, frozenset()) | point.reasons
         return found
+
+    def _about(self, normal_issuer: bytes, names: Names) -> list[CRL]:
+        """Return the CRLs of an issuer for a distribution point with one of these names; found once for each."""
+        key = normal_issuer, names
+        if key not in self._found:
+            self._found[key] = self._available.crls_about(normal_issuer, names)
+        return self._found[key]
 
     def _newest(self, signed: Sequence[_Signed]) -> list[_Signed]:
         """Return the newest CRL of each series and signer; one from the future does not replace a valid one."""
@@ -177,7 +185,7 @@ class CRLSource:
             return []
         fitting = [
             each
-            for each in self._available.crls_about(crl.normal_issuer, crl.scope.names or frozenset())
+            for each in self._about(crl.normal_issuer, crl.scope.names or frozenset())
             if each.base is not None
             and each.scope_key == crl.scope_key
             and each.authority_key == crl.authority_key
