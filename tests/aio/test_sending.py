@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import identities
 from aio.written import MUCH, SMALL, Pair, Turns, Writing, Written
 from aio_talk import Clock, TurnClock, ada, open_to, run, serving
 from bothways import PeerFault, UsageError
-from bothways.aio import StreamReader, StreamWriter
+from bothways.aio import StreamReader, StreamWriter, sending
 from bothways.aio.admission import Admission, AdmittedProtocol
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.sending import SEALED_A_TURN, SHORT_WRITE
@@ -159,6 +159,37 @@ async def test_a_large_write_is_encrypted_in_turns_whatever_record_size_the_peer
     counts = await turns.count(lambda: turns.tls.send(bytes(5 * SEALED_A_TURN // 2)))
     assert counts == [64, 64, 32] and len(turns.data) == 5 * SEALED_A_TURN // 2
     assert await turns.count(lambda: turns.tls.send(bytes(SEALED_A_TURN))) == [64]
+
+
+class Lines(Written):
+    """A transport that is given large data in parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[int] = []
+
+    def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
+        parts = list(map(bytes, list_of_data))
+        self.parts.append(len(parts))
+        self.write(b"".join(parts))
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_records_are_not_joined_unless_the_transport_then_forgets_to_pause(
+    forgets: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CVE-2024-12254: some releases of Python buffer without a bound what is written by `writelines`."""
+    monkeypatch.setattr(sending, "FORGETS_TO_PAUSE", forgets)
+
+    @run
+    async def talk() -> None:
+        below = Lines()
+        turns = Turns(below=below)
+        assert await turns.count(lambda: turns.tls.send(MUCH * 2)) == [16]
+        assert turns.data == MUCH * 2
+        assert below.parts == ([] if forgets else [8, 8, 8, 8])
+
+    talk()
 
 
 @pytest.mark.parametrize("end", ["close", "write_eof"])

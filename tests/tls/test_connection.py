@@ -682,31 +682,35 @@ def test_data_may_be_sent_and_taken_out_in_one_call() -> None:
         talk.server.send_data(b"more")
 
 
-def test_data_may_be_sentin_parts() -> None:
+def test_data_may_be_sent_record_by_record() -> None:
     """The same bytes, after what waits; before the handshake is complete it waits, and after the end it is refused."""
-    parts: list[bytes] = []
+    sent = bytearray()
     talk = pair(client_config(), server_config())
-    talk.client.write_data(memoryview(b"early "), parts.append)
-    assert parts[0][5:6] == b"\x01", "the ClientHello, and no data"
+    talk.client.write_data(memoryview(b"early "), sent.extend)
+    assert sent[5:6] == b"\x01", "the ClientHello, and no data"
     talk = mutual()
     talk.server.send(b"one ")
     numbers = array("I", range(20000))
-    parts.clear()
+    sent.clear()
     for data in (b"", b"two ", numbers):
-        talk.server.write_data(memoryview(data), parts.append)
-    assert received(talk.client.receive(b"".join(parts))) == b"one two " + numbers.tobytes()
+        talk.server.write_data(memoryview(data), sent.extend)
+    assert received(talk.client.receive(bytes(sent))) == b"one two " + numbers.tobytes()
     talk.server.close()
     with pytest.raises(UsageError, match="closed"):
-        talk.server.write_data(memoryview(b"more"), parts.append)
+        talk.server.write_data(memoryview(b"more"), sent.extend)
+
+
+def by_records(connection: Connection, data: bytes) -> bytes:
+    sent = bytearray()
+    connection.write_data(memoryview(data), sent.extend)
+    return bytes(sent)
 
 
 def in_parts(connection: Connection, data: bytes) -> bytes:
-    parts: list[bytes] = []
-    connection.write_data(memoryview(data), parts.append)
-    return b"".join(parts)
+    return b"".join(connection.send_parts(memoryview(data)))
 
 
-@pytest.mark.parametrize("send", [Connection.send_data, in_parts])
+@pytest.mark.parametrize("send", [Connection.send_data, by_records, in_parts])
 def test_key_update_that_the_peer_requests_comes_before_data(
     send: Callable[[Connection, bytes], bytes],
 ) -> None:

@@ -151,7 +151,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         if talk.has_closed:
             raise zero_return()
         with memoryview(data) as view, view.cast("B") as content:
-            talk.driver.send_in_parts(content, self._outgoing.write)
+            talk.driver.send_in_records(content, self._outgoing.write)
             return content.nbytes
 
     def pending(self) -> int:

@@ -6,6 +6,7 @@ A peer may limit records to 64 bytes (RFC 8449), so that their number counts bes
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Callable
 
@@ -24,6 +25,10 @@ UNTIMED = 32 * 1024  # bytes that are encrypted without regard to what other con
 SECONDS_A_BYTE = 1e-9  # that encryption and the system take, about
 WRITTEN_A_TURN = 64 * 1024  # bytes after which a task that only writes yields to others
 SHORT_WRITE = 4096  # the least that one call counts for, and each of many records
+
+
+# asyncio's `writelines` then calls no `pause_writing` (CVE-2024-12254).
+FORGETS_TO_PAUSE = (3, 12) <= sys.version_info < (3, 12, 9) or (3, 13) <= sys.version_info < (3, 13, 2)
 
 
 class Backlog:
@@ -163,7 +168,7 @@ class Sending(AppCalls):
         backlog = self._backlog = Backlog()
         backlog.add(data[fits:])
         try:
-            self.driver.send_in_pieces(data[:fits], self._pass_on)
+            self.driver.send_in_pieces(data[:fits], self._pass_parts)
         finally:
             if self._backlog is backlog:
                 if backlog.size or backlog.then is not None:
@@ -196,7 +201,7 @@ class Sending(AppCalls):
         try:
             while room > 0 and backlog.size:
                 piece = backlog.take(room)
-                self.driver.send_in_pieces(piece, self._pass_on)
+                self.driver.send_in_pieces(piece, self._pass_parts)
                 room -= max(len(piece), SHORT_WRITE // self._weight)
         except TLSError as error:  # no more may be encrypted
             self.fail(error)
@@ -271,6 +276,13 @@ class Sending(AppCalls):
         """Write data for the peer to the transport below."""
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def _pass_parts(self, parts: list[bytes]) -> None:
+        """Write data in parts. uvloop does not join them, and asyncio not since Python 3.12."""
+        if FORGETS_TO_PAUSE:
+            self._pass_on(b"".join(parts))
+        elif self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(parts)
 
     # -- of the protocol -----------------------------------------------------------------------------------
 

@@ -154,8 +154,13 @@ class Connection(ConnectionFacts):
         self.send(data)
         return self._out.take()
 
-    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
-        """Send application data: call `write` with the bytes that have to be sent, in parts, without joining them.
+    def send_parts(self, data: memoryview) -> list[bytes]:
+        """Do as `send_data`, and return parts that are not joined, which would copy them once more."""
+        self.send(data)
+        return self._out.take_parts()
+
+    def write_data(self, data: memoryview, write: Callable[[bytes | memoryview], object]) -> None:
+        """Send application data: call `write` with the bytes that have to be sent, in parts; each overwrites the last.
 
         All of it is encrypted in this call. Raises `UsageError` as `send` does.
         """

@@ -279,20 +279,23 @@ class Driver:
             self.status.raise_failure()
         return self.connection.send_data(data)
 
-    def send_in_pieces(self, data: memoryview, write: Callable[[bytes], object]) -> None:
-        """Call `write` with application data as it is to be sent, piece by piece; the data is bytes.
+    def send_in_pieces(self, data: memoryview, write: Callable[[list[bytes]], object]) -> None:
+        """Call `write` with application data as it is to be sent, piece by piece, each in parts; the data is bytes.
 
-        All of it at once would be copied once more, into memory that the system has to provide first. No piece is kept
-        until the next, so that all are encrypted into the same memory.
+        All of it at once would take memory that the system has to provide first. No piece is kept until the next, so
+        that all are encrypted into the same memory.
         """
         for at in range(0, len(data), SEALED_AT_ONCE):
-            write(self.send(data[at : at + SEALED_AT_ONCE]))
-
-    def send_in_parts(self, data: memoryview, write: Callable[[bytes], object]) -> None:
-        """Do as `send_in_pieces`, with each record in parts, for a `write` that costs little more than its copy."""
-        for at in range(0, len(data), SEALED_AT_ONCE):
             self.status.raise_failure()
-            self.connection.write_data(data[at : at + SEALED_AT_ONCE], write)
+            write(self.connection.send_parts(data[at : at + SEALED_AT_ONCE]))
+
+    def send_in_records(self, data: memoryview, write: Callable[[bytes | memoryview], object]) -> None:
+        """Call `write` with application data as it is to be sent, record by record; it copies what it gets at once.
+
+        The next record overwrites it.
+        """
+        self.status.raise_failure()
+        self.connection.write_data(data, write)
 
     def authenticate_client(self, *, required: bool, seconds: float | None, max_data: int) -> list[Request]:
         """Request the client's certificate; the arguments and errors are those of `Connection.authenticate_client`."""

@@ -96,19 +96,22 @@ def test_data_of_any_length_goes_out_in_order(size: int, kind: Callable[[bytes],
 @pytest.mark.parametrize("limit", [100, FRAGMENT_LIMIT + 1])
 @pytest.mark.parametrize("padding", [0, 64])
 @pytest.mark.parametrize("observer", [None, lambda note: None])
-def test_data_in_parts_follows_what_waits(padding: int, observer: Observer | None, limit: int) -> None:
+def test_data_record_by_record_and_in_parts_follows_what_waits(
+    padding: int, observer: Observer | None, limit: int
+) -> None:
     """The same records as in one piece, also with padding, with an observer, and where they are short."""
-    ways = [Outbox(Role.CLIENT, observer, padding) for _ in range(2)]
+    ways = [Outbox(Role.CLIENT, observer, padding) for _ in range(3)]
     for each in ways:
         each.change_keys(keys(), Epoch.APPLICATION)
         each.limit_records(limit)
         each.send_after_handshake(KeyUpdate(0))
-    parts: list[bytes] = []
+    records = bytearray()
     data = bytes(range(256)) * 300
-    ways[0].write_data(memoryview(data), parts.append)
-    ways[1].data(data)
-    assert b"".join(parts) == ways[1].take()
-    assert ways[0].take() == b""
+    ways[0].write_data(memoryview(data), records.extend)
+    for each in ways[1:]:
+        each.data(data)
+    assert records == ways[1].take() == b"".join(ways[2].take_parts())
+    assert [each.take() for each in ways] == [b"", b"", b""]
 
 
 def test_fast_path_of_sent_data_does_not_overtake_waiting_messages() -> None:

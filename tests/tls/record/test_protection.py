@@ -180,30 +180,41 @@ def test_fast_path_declines_to_seal_under_keys_that_need_an_update() -> None:
 
 
 @pytest.mark.parametrize("size", [1, FRAGMENT_LIMIT, FRAGMENT_LIMIT + 1, 3 * FRAGMENT_LIMIT + 5])
-def test_data_in_parts_is_the_same_records(size: int) -> None:
+def test_data_record_by_record_and_in_parts_is_the_same_records(size: int) -> None:
     """RFC 9846 5.2, RFC 5246 6.2.3."""
     secret, data = os.urandom(32), os.urandom(size)
     of_12 = SUITES12[0xC02B], secret[:16], secret[:4]
-    for short, long in (
-        (Protection(AES, secret), Protection(AES, secret)),
-        (Protection12(*of_12), Protection12(*of_12)),
+    for written, parted, joined in (
+        [Protection(AES, secret) for _ in range(3)],
+        [Protection12(*of_12) for _ in range(3)],
     ):
-        for limit in (short.limit, 100):
-            short.limit = long.limit = limit
-            parts: list[bytes] = []
-            short.write_data(memoryview(data), parts.append)
-            assert b"".join(parts) == long.seal(DATA, data)
-            assert short.sequence == long.sequence
+        for limit in (written.limit, 100):
+            written.limit = parted.limit = joined.limit = limit
+            records = bytearray()
+            written.write_data(memoryview(data), records.extend)
+            assert records == joined.seal(DATA, data) == b"".join(parted.seal_parts(DATA, data))
+            assert written.sequence == parted.sequence == joined.sequence
 
 
-def test_data_in_parts_ends_with_the_keys() -> None:
+def test_each_record_of_data_is_written_before_the_next_overwrites_it() -> None:
+    """All are encrypted into the same memory."""
+    ours, _ = pair()
+    ours.limit = 101
+    views: list[memoryview] = []
+    ours.write_data(memoryview(bytes(300)), views.append)
+    first, *others = views
+    assert len(views) == 3
+    assert all(each == first for each in others)
+
+
+def test_data_record_by_record_ends_with_the_keys() -> None:
     """RFC 9846 5.5."""
     ours, _ = pair()
     ours.sequence = AES.record_limit
-    parts: list[bytes] = []
+    records = bytearray()
     with pytest.raises(OverflowError):
-        ours.write_data(memoryview(b"x"), parts.append)
-    assert not parts
+        ours.write_data(memoryview(b"x"), records.extend)
+    assert not records
 
 
 def test_plaintext_protection_seals_no_application_data() -> None:

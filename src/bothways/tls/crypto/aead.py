@@ -22,6 +22,17 @@ class Aead(Protocol):
         """Return the ciphertext, followed by the tag."""
         ...
 
+    def encrypt_into(
+        self,
+        nonce: bytes,
+        data: bytes | bytearray | memoryview,
+        associated_data: bytes | None,
+        buf: bytearray | memoryview,
+        /,
+    ) -> int:
+        """Write the ciphertext, followed by the tag, into a buffer of exactly this size."""
+        ...
+
     def decrypt(self, nonce: bytes, data: bytes | memoryview, associated_data: bytes | None, /) -> bytes:
         """Return the plaintext, or raise `Forged`."""
         ...

@@ -29,8 +29,8 @@ RECORDS_A_TURN = 256
 RECORDS_A_MESSAGE = 8
 # Four records: for larger buffers the allocator asks the system for memory each time, which is slow.
 SEALED_AT_ONCE = 2**16
-# From this size a record is written in parts: a call of `write` then costs less than to copy it once more.
-WRITTEN_IN_PARTS = 2**12
+# From this size records are written one by one: a call of `write` then costs less than to copy it once more.
+WRITTEN_ALONE = 2**12
 
 Protecting = Protection | Protection12
 _PROTECTED = frozenset({DATA, HANDSHAKE, ALERT})
@@ -116,7 +116,10 @@ class Outbox:
     def data(self, data: bytes | bytearray | memoryview) -> None:
         """Send application data."""
         if len(data) <= SEALED_AT_ONCE and self._observer is None:
-            self._wire.append(self.keys.seal(DATA, data, self._padding))
+            if self.keys.fragment_limit < WRITTEN_ALONE:
+                self._wire.append(self.keys.seal(DATA, data, self._padding))
+            else:
+                self._wire += self.keys.seal_parts(DATA, data, self._padding)
             return
         view = memoryview(data)
         for at in range(0, len(view), SEALED_AT_ONCE):
@@ -132,10 +135,10 @@ class Outbox:
             return None
         return self.keys.seal_data(data)
 
-    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
-        """Send application data: call `write` with what is ready, and with the records, in parts."""
+    def write_data(self, data: memoryview, write: Callable[[bytes | memoryview], object]) -> None:
+        """Send application data: call `write` with what is ready, then with each record, which the next overwrites."""
         keys = self.keys
-        is_short = keys.fragment_limit < WRITTEN_IN_PARTS
+        is_short = keys.fragment_limit < WRITTEN_ALONE
         if is_short or self._observer is not None or self._padding or isinstance(keys, Plaintext):
             self.data(data)
             write(self.take())
@@ -181,6 +184,11 @@ class Outbox:
         records = b"".join(wire)
         wire.clear()
         return records
+
+    def take_parts(self) -> list[bytes]:
+        """Do as `take`, and return parts that are not joined."""
+        wire, self._wire = self._wire, []
+        return wire
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer."""

@@ -43,6 +43,12 @@ class Plaintext:
         self._version = first_version
         self.limit = FRAGMENT_LIMIT
 
+    def seal_parts(
+        self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0
+    ) -> list[bytes]:
+        """Do as `seal`, and return parts that are not joined."""
+        return [self.seal(content_type, data, padding)]
+
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` as records, as many as needed; without padding."""
         version, self._version = self._version, LEGACY_VERSION
@@ -81,6 +87,7 @@ class Protection:
     """
 
     __slots__ = (
+        "_aead",
         "_decrypt",
         "_encrypt",
         "_iv",
@@ -101,6 +108,7 @@ class Protection:
         self.sequence = 0
         self._secret = secret
         self._iv = int.from_bytes(keys.iv, "big")
+        self._aead = aead
         self._encrypt = aead.encrypt
         self._decrypt = aead.decrypt
         self._limit = suite.record_limit
@@ -140,16 +148,21 @@ class Protection:
         padding: the plaintext of each record is padded to a multiple of this number of bytes, as far as a record can
         hold it; 0 for no padding.
         """
-        size, limit = len(data), self.limit
-        if size < limit and not padding:
+        if len(data) < self.limit and not padding:
             header, body = self._sealed(b"".join((data, _TYPES[content_type])))
             return header + body
-        view = memoryview(data)
+        return b"".join(self.seal_parts(content_type, data, padding))
+
+    def seal_parts(
+        self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0
+    ) -> list[bytes]:
+        """Do as `seal`, and return header and body of each record, which are not copied once more to be joined."""
+        view, size, ending = memoryview(data), self.limit - 1, _TYPES[content_type]
         parts: list[bytes] = []
-        for at in range(0, size or 1, limit - 1):
-            inner = b"".join((view[at : at + limit - 1], _TYPES[content_type]))
-            parts += self._sealed(_padded(inner, padding, limit))
-        return b"".join(parts)
+        for at in range(0, len(view) or 1, size):
+            inner = b"".join((view[at : at + size], ending))
+            parts += self._sealed(_padded(inner, padding, self.limit) if padding else inner)
+        return parts
 
     def seal_inner(self, inner: bytes) -> bytes:
         """Return one record for this TLSInnerPlaintext: content, content type and padding (RFC 9846 5.2)."""
@@ -157,12 +170,15 @@ class Protection:
         return header + body
 
     def _sealed(self, inner: bytes) -> tuple[bytes, bytes]:
+        header = _write_header(_DATA, LEGACY_VERSION, len(inner) + TAG_SIZE)
+        return header, self._encrypt(self._next_nonce(), inner, header)
+
+    def _next_nonce(self) -> bytes:
         sequence = self.sequence
         if sequence >= self._limit:
             raise OverflowError("no record may be sealed under these keys any more")
         self.sequence = sequence + 1
-        header = _write_header(_DATA, LEGACY_VERSION, len(inner) + TAG_SIZE)
-        return header, self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
+        return (self._iv ^ sequence).to_bytes(NONCE_SIZE, "big")
 
     def seal_data(self, data: bytes | bytearray | memoryview) -> bytes | None:
         """Return application data as one record, without padding; None if it needs several, or the keys an update.
@@ -177,16 +193,23 @@ class Protection:
         header = _write_header(_DATA, LEGACY_VERSION, len(inner) + TAG_SIZE)
         return header + self._encrypt((self._iv ^ sequence).to_bytes(NONCE_SIZE, "big"), inner, header)
 
-    def write_data(self, data: memoryview, write: Callable[[bytes], object]) -> None:
-        """Call `write` with application data as records, without padding: with the header and the body of each.
+    def write_data(self, data: memoryview, write: Callable[[memoryview], object]) -> None:
+        """Call `write` with application data, one record each time, without padding; the next record overwrites it.
 
-        Joined they would be copied once more. No body is kept until the next, so that all are encrypted into the same
-        memory. Raises OverflowError when the keys are used up.
+        All are encrypted into the same memory. Raises OverflowError when the keys are used up.
         """
         size = self.limit - 1
+        memory = memoryview(bytearray(HEADER_SIZE + min(len(data), size) + 1 + TAG_SIZE))
+        header, record, body = b"", memory, memory
         for at in range(0, len(data), size):
-            for part in self._sealed(b"".join((data[at : at + size], _DATA_TYPE))):
-                write(part)
+            inner = b"".join((data[at : at + size], _DATA_TYPE))
+            length = len(inner) + TAG_SIZE
+            if length != len(body):  # the first, and the last if it is shorter
+                header, record = _write_header(_DATA, LEGACY_VERSION, length), memory[: HEADER_SIZE + length]
+                record[:HEADER_SIZE] = header
+                body = record[HEADER_SIZE:]
+            self._aead.encrypt_into(self._next_nonce(), inner, header, body)
+            write(record)
 
     def open_data(self, record: bytes) -> bytes | None:
         """Return the content of `record` if it is exactly one record of application data, without padding.
@@ -262,12 +285,19 @@ class Protection12:
 
     def seal(self, content_type: int, data: bytes | bytearray | memoryview, padding: int = 0) -> bytes:  # noqa: ARG002 - one face with Protection
         """Return `data` as protected records, without padding. Raises OverflowError when the keys are used up."""
-        limit = self.limit
-        if len(data) <= limit:
+        if len(data) <= self.limit:
             return self._seal_one(content_type, data)
-        view = memoryview(data)
-        starts = range(0, len(view), limit)
-        return b"".join(self._seal_one(content_type, view[at : at + limit]) for at in starts)
+        return b"".join(self.seal_parts(content_type, data))
+
+    def seal_parts(
+        self,
+        content_type: int,
+        data: bytes | bytearray | memoryview,
+        padding: int = 0,  # noqa: ARG002 - as above
+    ) -> list[bytes]:
+        """Do as `seal`, and return the records, which are not joined."""
+        view, limit = memoryview(data), self.limit
+        return [self._seal_one(content_type, view[at : at + limit]) for at in range(0, len(view) or 1, limit)]
 
     def seal_data(self, data: bytes | bytearray | memoryview) -> bytes | None:
         """The fast path, as `Protection.seal_data`."""
