@@ -1,7 +1,7 @@
 """Our engine in asyncio and uvloop beside `ssl`: by its context, and by our own transport. Over loopback.
 
 Client and server are processes of their own, both of the same kind. Processor time of each; the contenders have their
-turns in each run.
+turns in each run. A stream has new processes in each run, since the places of their memory decide how long copies take.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bench.measure import budgeted
 KINDS = ("ssl", "context", "transport")
 LOOPS = ("asyncio", "uvloop")
 SIDES = ("server", "client")
+LEAST = "least"  # records of bare AES-GCM, without TLS, by a client
 # What is counted, how many make a turn, how one is called, and what the budget allows of `ssl`'s: by kind.
 WORK = {
     "connect": (120, "a new mutual connection", "ms", {"context": 0.8, "transport": 0.8}),
@@ -37,11 +38,14 @@ class Process:
         self.first = self._answer()
 
     def tell(self, line: str) -> float:
+        return float(self.ask(line))
+
+    def ask(self, line: str) -> str:
         if self._process.stdin is None:
             raise TypeError("a process that hears nothing")
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        return float(self._answer())
+        return self._answer()
 
     def _answer(self) -> str:
         if self._process.stdout is None:
@@ -73,6 +77,17 @@ class Contender:
         for side, seconds in (("server", self.server.tell("time") - before), ("client", took)):
             self.times.setdefault((what, side), []).append(seconds / count)
 
+    def warmed(self, what: str, count: int) -> Contender:
+        """Do a little of the work, which does not count."""
+        times, self.times = self.times, {}
+        self.turn(what, max(count // 10, 2))
+        self.times = times
+        return self
+
+    def end(self) -> None:
+        self.client.end()
+        self.server.end()
+
 
 def main() -> None:
     runs = int(sys.argv[1])
@@ -91,25 +106,50 @@ def write_identities(folder: Path) -> None:
         (folder / f"{who}.key").write_bytes(issued.key_pem)
 
 
+def begun(kind: str, loop: str, folder: Path) -> Contender:
+    return Contender(kind, loop, Process("server", kind, loop, folder), Process("client", kind, loop, folder))
+
+
 def measure(loop: str, runs: int, folder: Path) -> None:
-    ends = [
-        Contender(kind, loop, Process("server", kind, loop, folder), Process("client", kind, loop, folder))
-        for kind in KINDS
-    ]
+    ends = [begun(kind, loop, folder) for kind in KINDS]
     try:
-        for what, (count, title, unit, budgets) in WORK.items():
+        suites = {each.client.ask(f"suite {each.server.first} 1") for each in ends}
+        print(f"\n{loop}: the cipher suite of all connections is {' or '.join(sorted(suites))}")
+        for what in ("connect", "request"):
+            count = WORK[what][0]
             for each in ends:
-                each.turn(what, max(count // 10, 2))  # warm
-                each.times.clear()
+                each.warmed(what, count)
             for _ in range(runs):
                 for each in ends:
                     each.turn(what, count)
-            for side in SIDES:
-                show(ends, what, side, f"{title}, {loop}, {side}", unit, budgets)
+            report(ends, what, loop)
     finally:
         for each in ends:
-            each.client.end()
-            each.server.end()
+            each.end()
+    measure_streams(loop, runs, folder)
+
+
+def measure_streams(loop: str, runs: int, folder: Path) -> None:
+    """Send a stream, by new processes in each run."""
+    times: dict[str, dict[tuple[str, str], list[float]]] = {kind: {} for kind in (*KINDS, LEAST)}
+    count = WORK["stream"][0]
+    last: dict[str, Contender] = {}
+    for _ in range(runs):
+        for kind in times:
+            one = begun(kind, loop, folder)
+            one.times = times[kind]
+            try:
+                one.warmed("stream", count).turn("stream", count)
+            finally:
+                one.end()
+            last[kind] = one
+    report([last[kind] for kind in times], "stream", loop)
+
+
+def report(ends: list[Contender], what: str, loop: str) -> None:
+    _, title, unit, budgets = WORK[what]
+    for side in SIDES:
+        show(ends, what, side, f"{title}, {loop}, {side}", unit, budgets)
 
 
 def show(
@@ -117,13 +157,18 @@ def show(
 ) -> None:
     print(f"\n{title}: processor time")
     for each in ends:
+        if each.kind == LEAST and side == "server":
+            continue  # it decrypts nothing
         found = each.times[what, side]
         runs = " ".join(f"{seconds * SCALE[unit]:8.2f}" for seconds in found)
         print(f"  {each.kind:10}  {runs}   median {median(found) * SCALE[unit]:8.2f} {unit}")
     base = median(ends[0].times[what, side])
     for each in ends[1:]:
         ratio = median(each.times[what, side]) / base
-        budgeted("  ratio", f"{each.kind} / ssl", ratio, budgets[each.kind])
+        if each.kind in budgets:
+            budgeted("  ratio", f"{each.kind} / ssl", ratio, budgets[each.kind])
+        elif side == "client":
+            print(f"  ratio {each.kind} / ssl: {ratio:.2f}")
 
 
 if __name__ == "__main__":

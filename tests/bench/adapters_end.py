@@ -1,8 +1,9 @@
 """One end of a measurement over loopback, a process of its own: told what to do by lines, it tells what that cost.
 
-`python -m bench.adapters_end server|client ssl|context|transport asyncio|uvloop FOLDER`. A server prints its port, then
-for each line its processor seconds so far; a client reads `connect|request|stream|hold PORT COUNT` and prints those
-that it took. `hold` keeps so many connections open, which then are idle.
+`python -m bench.adapters_end server|client KIND asyncio|uvloop FOLDER`. KIND is ssl, context, transport; or least, for
+records of bare AES-GCM without TLS, which nobody decrypts. A server prints its port, then for each line its
+processor seconds so far; a client reads `connect|request|stream|hold PORT COUNT` and prints those that it took, and the
+cipher suite for `suite PORT 1`. `hold` keeps so many connections open, which then are idle.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore, aio
 from bothways.ssl import SSLContext
 
 MIB = bytes(1 << 20)
+RECORD, PIECE = 1 << 14, 1 << 16
 REQUEST = bytes(1024)
 ECHO, SINK = b"E", b"S"
 HELD: list[tuple[Any, Any]] = []
@@ -50,6 +54,8 @@ class End:
 
     def client(self) -> Callable[[int], Awaitable[tuple[Any, Any]]]:
         """Return what connects to a port."""
+        if self.kind == "least":
+            return least
         if self.kind == "ssl":
             context = self._openssl(ssl.PROTOCOL_TLS_CLIENT, "client")
             return lambda port: asyncio.open_connection("localhost", port, ssl=context)
@@ -62,6 +68,8 @@ class End:
 
     async def serve(self, handler: Callable[[Any, Any], Awaitable[None]], port: int = 0) -> Any:
         """Begin to serve."""
+        if self.kind == "least":
+            return await asyncio.start_server(handler, "localhost", port, backlog=1024)
         if self.kind == "ssl":
             context = self._openssl(ssl.PROTOCOL_TLS_SERVER, "server")
             return await asyncio.start_server(handler, "localhost", port, ssl=context, backlog=1024)
@@ -73,11 +81,42 @@ class End:
         return await aio.start_server(handler, "localhost", port, config)
 
 
+class LeastWriter:
+    """Writes large data as records of AES-GCM: what no TLS can leave out, without a connection, limits or checks."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer, self._aead, self._sequence = writer, AESGCM(bytes(16)), 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._writer, name)
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        if len(view) < RECORD:
+            self._writer.write(data)
+            return
+        for at in range(0, len(view), PIECE):
+            parts: list[bytes] = []
+            for start in range(at, at + PIECE, RECORD):
+                parts += self._sealed(b"".join((view[start : start + RECORD], b"\x17")))
+            self._writer.writelines(parts)
+
+    def _sealed(self, inner: bytes) -> tuple[bytes, bytes]:
+        header = b"\x17\x03\x03" + (len(inner) + 16).to_bytes(2, "big")
+        self._sequence += 1
+        return header, self._aead.encrypt(self._sequence.to_bytes(12, "big"), inner, header)
+
+
+async def least(port: int) -> tuple[Any, Any]:
+    reader, writer = await asyncio.open_connection("localhost", port)
+    return reader, LeastWriter(writer)
+
+
 async def talk(reader: Any, writer: Any) -> None:
-    """Send back what comes, or take a number of MiB and say so."""
+    """Send back what comes, or take a number of bytes and say so."""
     with contextlib.suppress(Exception):
         if await reader.readexactly(1) == SINK:
-            left = int.from_bytes(await reader.readexactly(4), "big") * len(MIB)
+            left = int.from_bytes(await reader.readexactly(8), "big")
             while left:
                 left -= len(await reader.read(1 << 18))
             writer.write(ECHO)
@@ -128,7 +167,8 @@ async def measure(
             writer.write(REQUEST)
             await reader.readexactly(len(REQUEST))
     else:
-        writer.write(SINK + count.to_bytes(4, "big"))
+        mib = len(MIB) + (len(MIB) // RECORD * 22 if isinstance(writer, LeastWriter) else 0)
+        writer.write(SINK + (count * mib).to_bytes(8, "big"))
         began = process_time()
         for _ in range(count):
             writer.write(MIB)
@@ -137,6 +177,15 @@ async def measure(
     took = process_time() - began
     await closed(writer)
     return took
+
+
+async def suite(connect: Callable[[int], Awaitable[tuple[Any, Any]]], port: int) -> str:
+    """Return the cipher suite of a connection."""
+    _, writer = await connect(port)
+    cipher = writer.get_extra_info("cipher")
+    name = cipher[0] if cipher else getattr(writer, "suite", "no TLS")
+    await closed(writer)
+    return str(name)
 
 
 async def closed(writer: Any) -> None:
@@ -150,7 +199,10 @@ async def ask(end: End) -> None:
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         what, port, count = line.split()
-        print(await measure(connect, what, int(port), int(count)), flush=True)
+        if what == "suite":
+            print(await suite(connect, int(port)), flush=True)
+        else:
+            print(await measure(connect, what, int(port), int(count)), flush=True)
 
 
 def main() -> None:
