@@ -149,6 +149,26 @@ async def test_a_protocol_gets_no_data_after_its_end():
 
 
 @run
+async def test_a_protocol_that_has_closed_is_not_told_the_peers_end():
+    """What followed its close may be missing, so that the end of the peer's data would be none."""
+
+    class Closing(Failing):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.transport.close()
+
+    app = Closing("nothing")
+    async with served(app) as (server, writer, mistakes):
+        client = connection_of(writer)
+        sent = client.send_data(b"one") + client.send_data(b"two")
+        client.close()
+        writer.transport.write(sent + client.data_to_send())
+        await server.wait_closed()
+        assert app.data == b"one" and not mistakes
+        assert app.calls == ["connection_made", "data_received", "connection_lost"]
+
+
+@run
 async def test_a_protocol_that_fails_at_the_end_of_data_that_was_kept_for_it_loses_its_connection():
     """`start_tls` keeps what comes before it returns."""
     mistakes: list[str] = []

@@ -301,7 +301,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self.wake()
         self._flush_gathered()
         status = self.driver.status
-        if status.peer_closed and not self._eof_told:
+        if status.peer_closed and not (self._eof_told or self._closing):
             self._report_eof()
         if status.failure is not None:
             self._end_after_failure()
@@ -311,7 +311,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._watch_deadline()
 
     def _report_eof(self) -> None:
-        """Call the application's `eof_received`; we close too, unless it returns true."""
+        """Call the application's `eof_received`, unless it has closed; we close too, unless it returns true."""
         self._eof_told = True
         if not self.call_app("eof_received") and not self._closing:
             self.close(0.0)
