@@ -96,6 +96,8 @@ def most_telling(errors: Sequence[OSError]) -> OSError:
 
 def checked_host(host: str) -> str:
     """Return a host that the system can be asked about. Raises ConfigError."""
+    if host == "*":
+        raise ConfigError("* is no address: that of every IPv4 interface is 0.0.0.0, that of IPv6 is ::")
     try:
         host.encode("idna")
     except UnicodeError:

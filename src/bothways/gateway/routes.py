@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import islice
 
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
@@ -21,6 +22,7 @@ from bothways.gateway.config.spiffe import SpiffeIdentity
 from bothways.gateway.held import FileReader, Held, Making
 from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import ContentSources
+from bothways.gateway.trust_warnings import STRICT, trust_warnings
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -35,7 +37,7 @@ from bothways.trust.own_identity.renewal import overdue
 from bothways.trust.revocation import Revocation
 
 LOOK_SECONDS = 0.25  # how often fetched evidence is looked at: a revocation counts within a second
-STRICT = "require"
+WARNINGS = 8  # about the trust anchors of one route
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +133,10 @@ class Routes:
         yield from self.expired(now).values()
         for route in self.all:
             name = _titled(route.config)
+            anchors = route.server.client_anchors
+            if anchors is not None:
+                trusted = trust_warnings(route.config.identity, anchors, self.held)
+                yield from (f"{name}: {each}" for each in islice(trusted, WARNINGS))
             own = route.server.settings.identity.own[0]
             sentence = overdue(own, now)
             if sentence is not None:

@@ -229,6 +229,11 @@ class TrustStore:
         return tuple(anchor.x509 for anchor in self._anchors.values())
 
     @property
+    def each(self) -> tuple[ParsedCertificate, ...]:
+        """The trust anchors, as they are used."""
+        return tuple(self._anchors.values())
+
+    @property
     def exact(self) -> tuple[ParsedCertificate, ...]:
         """The certificates of peers that are trusted as they are, whoever issued them."""
         return tuple(self._exact.values())

@@ -29,6 +29,9 @@ def test_whoever_connects_to_a_unix_socket_is_a_proxy_where_that_is_said() -> No
         (["192.0.2.1/24"], False, "without bits of a host"),
         (["0.0.0.0/0"], False, "contains all addresses, so that a client could announce another address"),
         (["::/0"], None, "contains all addresses"),
+        (["0.0.0.0/1", "128.0.0.0/2", "192.0.0.0/2"], False, "0.0.0.0/0 contains all addresses"),
+        (["::/1", "8000::/1"], False, "::/0 contains all addresses"),
+        (["::ffff:0:0/96"], False, "0.0.0.0/0 contains all addresses"),
         (["192.0.2.1"], True, 'expected "unix" alone'),
         (["unix"], False, "expected the addresses of proxies"),
         (["192.0.2.1"] * (MOST_NETWORKS + 1), False, "at most 64"),
@@ -37,3 +40,10 @@ def test_whoever_connects_to_a_unix_socket_is_a_proxy_where_that_is_said() -> No
 def test_an_invalid_proxy_address_is_refused(texts: list[str], unix: bool | None, reported: str) -> None:
     with pytest.raises(ConfigError, match=reported):
         parsed_proxies(texts, unix=unix)
+
+
+def test_a_mapped_address_is_that_of_ipv4() -> None:
+    """A connection from it has the address of IPv4, whichever socket it came to."""
+    proxies = parsed_proxies(["::ffff:192.0.2.16/124"], unix=False)
+    assert proxies.include("192.0.2.17") and proxies.include("::ffff:192.0.2.31")
+    assert not proxies.include("192.0.2.32") and not proxies.include("::c000:211")

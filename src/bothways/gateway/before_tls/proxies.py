@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_address,
+    ip_network,
+)
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
 
 UNIX = "unix"
 MOST_NETWORKS = 64
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,7 @@ def parsed_proxies(texts: Sequence[str], *, unix: bool | None) -> Proxies:
     if len(texts) > MOST_NETWORKS:
         raise ConfigError(f"{len(texts)} addresses; at most {MOST_NETWORKS} are possible")
     networks = tuple(_network(each) for each in texts if each != UNIX)
+    _check_extent(networks)
     if unix is True and networks:
         raise ConfigError(f'whoever connects to a Unix socket has no address; expected "{UNIX}" alone')
     if unix is False and UNIX in texts:
@@ -51,8 +61,21 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         raise ConfigError(
             f"{shown(text)} is neither an IP address nor a network such as 192.0.2.0/24 (without bits of a host)"
         ) from None
-    if network.prefixlen == 0:
-        raise ConfigError(
-            f"{shown(text)} contains all addresses, so that a client could announce another address; name the proxies"
-        )
+    if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
+        mapped = network.network_address.ipv4_mapped or IPv4Address(
+            0
+        )  # such a client has its address of IPv4
+        return IPv4Network((mapped, network.prefixlen - _MAPPED.prefixlen))
     return network
+
+
+def _check_extent(networks: Sequence[IPv4Network | IPv6Network]) -> None:
+    """Raise ConfigError where they contain all addresses of IPv4 or of IPv6, by themselves or together."""
+    fours = [each for each in networks if isinstance(each, IPv4Network)]
+    sixes = [each for each in networks if isinstance(each, IPv6Network)]
+    whole: list[IPv4Network | IPv6Network] = [*collapse_addresses(fours), *collapse_addresses(sixes)]
+    for each in whole:
+        if each.prefixlen == 0:
+            raise ConfigError(
+                f"{each} contains all addresses, so that a client could announce another address; name the proxies"
+            )

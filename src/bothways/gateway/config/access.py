@@ -12,6 +12,7 @@ from bothways.trust.access.cel import CelRule
 from bothways.trust.access.peer_rules import CEL, Rule, check_together
 from bothways.trust.access.rule import PeerRule
 
+LIFETIME = "lifetime"  # in days, so that a number may stand for it
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
 
 
@@ -19,13 +20,14 @@ def access_in(table: Table) -> Access:
     """Read the rules. Nobody is let in by omission: all verified clients are only by these words."""
     deny = tuple(_rule(each) for each in table.tables("deny"))
     _check_expressions(table, deny)
-    if isinstance(table.peek("allow"), str):
-        if table.text("allow") != ANYBODY:
-            table.refuse(f'expected [[route.allow]] tables, or the text "{ANYBODY}"', "allow")
+    if not isinstance(table.peek("allow"), list | dict | None):
+        if table.peek("allow") != ANYBODY:
+            table.refuse(f'expected [[{table.name}.allow]] tables, or the text "{ANYBODY}"', "allow")
+        table.text("allow")
         return Access(None, deny)
     rules = tuple(_rule(each) for each in table.tables("allow"))
     if not rules:
-        table.missing("allow", f': nobody could pass; add [[route.allow]], or allow = "{ANYBODY}"')
+        table.missing("allow", f': nobody could pass; add [[{table.name}.allow]], or allow = "{ANYBODY}"')
     _check_expressions(table, (*deny, *rules))
     return Access(rules, deny)
 
@@ -39,7 +41,11 @@ def _check_expressions(table: Table, rules: Sequence[AccessRule]) -> None:
 
 def _rule(table: Table) -> AccessRule:
     name = table.text("name")
-    given = {kind: values for kind in RULE_KINDS if (values := table.texts(kind)) is not None}
+    given = {
+        kind: values
+        for kind in RULE_KINDS
+        if (values := table.texts(kind, numbers=kind == LIFETIME)) is not None
+    }
     expression = table.text(CEL)
     table.end()
     peers: Rule
@@ -52,7 +58,11 @@ def _rule(table: Table) -> AccessRule:
 
 
 def _peer_rule(table: Table, given: dict[str, tuple[str, ...]]) -> PeerRule:
-    try:
-        return PeerRule(**given)
-    except ConfigError as error:
-        table.refuse(str(error))
+    if not given:
+        table.refuse(f"says of nobody that it holds; add one of {', '.join((*RULE_KINDS, CEL))}")
+    for kind, values in given.items():
+        try:
+            PeerRule(**{kind: values})
+        except ConfigError as error:
+            table.refuse(str(error).removeprefix(f"{kind}: "), kind)
+    return table.made(next(iter(given)), lambda: PeerRule(**given))

@@ -24,6 +24,7 @@ from bothways.gateway.config.identity import (
     named_for,
 )
 from bothways.gateway.config.listener import (
+    METRICS,
     STATUS,
     ListenerConfig,
     listener_in,
@@ -189,13 +190,17 @@ class _Reading:
         addresses = [each.address for each in config.all_listeners]
         twice = next((each for each in addresses if addresses.count(each) > 1), None)
         if twice is not None:
-            table.refuse(f"two listeners have the address {twice}")
+            table.refuse(
+                f"two listeners have the address {twice}; give one of them another `port` or `unix`",
+                STATUS if status is not None and status[0].address == twice else METRICS,
+            )
         return config
 
     # -- listeners -------------------------------------------------------------------------------------
 
     def _listeners(self, tables: Sequence[Table]) -> tuple[ListenerConfig, ...]:
         if not tables:
+            self._table.refuse_slip("listener")
             self._table.refuse("no [[listener]]: nobody could connect; add one with `port` or `unix`")
         if len(tables) > MOST_LISTENERS:
             self._table.refuse(f"{len(tables)} listeners; at most {MOST_LISTENERS} are possible")
@@ -235,6 +240,7 @@ class _Reading:
         self, tables: Sequence[Table], common: IdentityConfig | None, listeners: Sequence[ListenerConfig]
     ) -> tuple[RouteConfig, ...]:
         if not tables:
+            self._table.refuse_slip("route")
             self._table.refuse(
                 "no [[route]]: every client would be refused; add one with `backend` and `allow`"
             )
@@ -355,8 +361,8 @@ def _server_name(table: Table, name: str) -> str:
     lower = lower_ascii(name).rstrip(".")
     if not is_dns_name(lower.removeprefix("*.")) or (lower.startswith("*.") and lower.count(".") < 2):
         table.refuse(
-            f"{shown(name)} is not a DNS name, with or without a leading *. (clients that connect to an "
-            "IP address send no name: they need a route without `server_names`)",
+            f"{shown(name)} is not a DNS name, with or without a leading *. (others begin with xn--; clients that "
+            "connect to an IP address send no name: they need a route without `server_names`)",
             "server_names",
         )
     return lower

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import json
 import re
@@ -31,8 +32,11 @@ _KINDS: dict[type, str] = {
 
 def toml_text(path: files.FilePath) -> str:
     """Return the text of a file. Raises ConfigError."""
+    content = files.content(path, waits=False, most=MOST_BYTES)
+    if content.startswith(codecs.BOM_UTF8):
+        raise ConfigError(f"{path}: begins with a byte order mark (BOM); save it as UTF-8 without one")
     try:
-        return files.content(path, waits=False, most=MOST_BYTES).decode("utf-8")
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 at byte {error.start}; TOML is written in UTF-8") from None
 
@@ -66,6 +70,14 @@ class Table:
         where = self.file if line is None else f"{self.file}, line {line}"
         name = _spelled(path)
         raise ConfigError(f"{where}: {name}: {problem}" if name else f"{where}: {problem}")
+
+    @property
+    def name(self) -> str:
+        """What it is called between brackets: `route` for each of [[route]]."""
+        return self._name_of()
+
+    def _name_of(self, *keys: str) -> str:
+        return _spelled(tuple(each for each in (*self._path, *keys) if isinstance(each, str)))
 
     def has(self, key: str) -> bool:
         """Whether a key that was not taken yet is there."""
@@ -102,14 +114,18 @@ class Table:
         if near:
             self.refuse(f"is not known; did you mean `{key}`?", near[0])
 
-    def texts(self, key: str) -> tuple[str, ...] | None:
-        """Take one text or an array of texts; None where there is none."""
-        value = self._take(key, str, list)
+    def texts(self, key: str, *, numbers: bool = False) -> tuple[str, ...] | None:
+        """Take one text or an array of texts; None where there is none. numbers: whole numbers are texts, too."""
+        value = self._take(key, str, list, *((int,) if numbers else ()))
         if value is None:
             return None
-        several = [value] if isinstance(value, str) else value
+        several = value if isinstance(value, list) else [value]
+        if numbers:
+            several = [str(each) if type(each) is int else each for each in several]
         for each in several:
-            if not isinstance(each, str) or not each or "\0" in each:
+            if each == "":
+                self.refuse("has an empty text; expected texts that are not empty", key)
+            if not isinstance(each, str) or "\0" in each:
                 self.refuse(f"expected texts, not {shown(each)}", key)
         if not several:
             self.refuse("is an empty array; name at least one, or leave the key out", key)
@@ -155,10 +171,12 @@ class Table:
 
     def tables(self, key: str) -> list[Table]:
         """Take an array of tables; empty where there is none."""
+        if isinstance(self._content.get(key), dict):
+            self.refuse(f"there may be several: write [[{self._name_of(key)}]]", key)
         value = self._take(key, list)
         for place, each in enumerate(value or ()):
             if not isinstance(each, dict):
-                self.refuse(f"expected tables, written [[{_spelled((*self._path, key))}]]", key)
+                self.refuse(f"expected tables, written [[{self._name_of(key)}]]", key)
             if not each:
                 self._inner(each, key, place).refuse("is empty")
         return [self._inner(each, key, place) for place, each in enumerate(value or ())]

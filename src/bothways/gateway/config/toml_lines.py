@@ -41,8 +41,12 @@ def lines_of(text: str) -> dict[Path, int]:
 
 
 def line_at(lines: dict[Path, int], path: Path) -> int | None:
-    """Return the line of a key, or else of the nearest table around it; None where there is none."""
-    return next((lines[path[:size]] for size in range(len(path), 0, -1) if path[:size] in lines), None)
+    """Return the line of a key, or else of the nearest table around it; None where there is none.
+
+    The line of an array of tables is that of the first of them.
+    """
+    around = (path[:size] for size in range(len(path), 0, -1))
+    return next((lines[each] for each in (path, (*path, 0), *around) if each in lines), None)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:

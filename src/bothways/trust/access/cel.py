@@ -153,7 +153,7 @@ def _check(expression: bytes, *, in_loop: bool) -> None:
             raise ConfigError(f"{_text(content, 1)} within `all` or `exists` is not possible in a rule")
         if kind == _CALL and (name := _text(content, 2)) not in FUNCTIONS:
             raise ConfigError(
-                f"{shown(name)} is not possible in a rule; there are && || ! ?: == != < <= > >= in [] size "
+                f"{shown(name.strip('_'))} is not possible in a rule; there are && || ! ?: == != < <= > >= in [] size "
                 "startsWith endsWith contains all exists"
             )
         for number, part in fields(content) if kind in _PARTS else ():

@@ -238,7 +238,9 @@ def _ip(values: tuple[str, ...]) -> Test:
         try:
             network = ip_network(each)
         except ValueError:
-            raise ConfigError(f"ip: {shown(each)} is neither an IP address nor a network") from None
+            raise ConfigError(
+                f"ip: {shown(each)} is neither an IP address nor a network (without bits of a host)"
+            ) from None
         rest = network.max_prefixlen - network.prefixlen
         networks.setdefault((network.version, rest), set()).add(int(network.network_address) >> rest)
 
