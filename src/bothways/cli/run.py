@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import importlib
 import inspect
 import os
@@ -22,15 +24,21 @@ from bothways.addresses import TCPAddress
 from bothways.cli.options.addresses import ADDRESS
 from bothways.cli.options.gathering import gathered
 from bothways.cli.options.types import Seconds
-from bothways.cli.output.terminal import DONE, FAILED, MISUSED, refuse, report_error, say
+from bothways.cli.output.terminal import DONE, FAILED, refuse, say
 from bothways.cli.servers.loading import EngineOptions, LoadedServer, ServerSide, server_options
 from bothways.cli.servers.revocation_news import ServerNews, sharing
 from bothways.cli.servers.run_log import logging_to
-from bothways.cli.servers.workers import Reloadable, workers_option
+from bothways.cli.servers.workers import (
+    Ready,
+    Reloadable,
+    Sockets,
+    listening_sockets,
+    serve_in_workers,
+    workers_option,
+)
 from bothways.errors import ConfigError
-from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG, allow_descriptors, tcp_socket
+from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG, allow_descriptors
 from bothways.servers.shortage import report_shortages
-from bothways.workers.supervisor import Supervisor
 
 INSTALL = "pip install 'bothways[asgi]'"
 ADDRESS_BY_DEFAULT = TCPAddress("127.0.0.1", 8443)
@@ -107,41 +115,25 @@ def command(
     sys.path.insert(0, os.getcwd())
     engine = EngineOptions(server.tickets.load(), alpn=ALPN)
     loaded = Reloadable(lambda: server.load(engine))
-    with tcp_socket(address) as listener:
+    with contextlib.ExitStack() as opened:
+        sockets = listening_sockets(address, workers, one_queue=True)
+        places = [[opened.enter_context(each)] for each in sockets]
         allow_descriptors(hosting.connections)
-        where = TCPAddress(address.host, listener.getsockname()[1])
+        where = TCPAddress(address.host, sockets[0].getsockname()[1])
+        ready = functools.partial(say, f"listening on {where}")
 
-        def work(ready: Callable[[], None]) -> int:
-            return serve(loaded.current, listener, app, hosting, ready)
+        def work(sockets: Sockets, ready: Ready) -> int:
+            return serve(loaded.current, sockets[0], app, hosting, ready)
 
-        return _run(work, workers, lambda: say(f"listening on {where}"), loaded.read_again)
-
-
-def _run(
-    work: Callable[[Callable[[], None]], int],
-    workers: int | None,
-    ready: Callable[[], None],
-    may_replace: Callable[[], bool],
-) -> int:
-    """Do the work in this process or in workers; return the exit status. ready: called when all of them serve."""
-    if workers is None:
-        return work(ready)
-
-    def work_apart(ready: Callable[[], None]) -> int:
-        try:
-            return work(ready)
-        except ConfigError as error:
-            report_error(str(error))
-            return MISUSED
-
-    return Supervisor(
-        work_apart,
-        workers,
-        tell=say,
-        on_ready=ready,
-        may_replace=may_replace,
-        grace_seconds=GRACE_SECONDS + 5,
-    ).run()
+        if workers is None:
+            return work(places[0], ready)
+        return serve_in_workers(
+            places,
+            work,
+            ready=ready,
+            may_replace=loaded.read_again,
+            grace_seconds=GRACE_SECONDS + 5,
+        )
 
 
 def _check_name(app: str) -> None:
@@ -161,7 +153,7 @@ def _check_installed() -> None:
 def serve(
     loaded: LoadedServer, listener: socket.socket, app: str, hosting: Hosting, ready: Callable[[], None]
 ) -> int:
-    """Serve an application on a socket until a signal; return the exit status.
+    """Serve an application on a socket until a signal; return the exit status. Raises ConfigError.
 
     ready: called when it accepts connections.
     """

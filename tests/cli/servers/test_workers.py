@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -50,6 +51,21 @@ def test_workers_have_sockets_of_one_port_and_one_process_shares_its_port_with_n
             listening_sockets(TCPAddress("127.0.0.1", alone.getsockname()[1]), workers)
     for each in (*several, alone):
         each.close()
+
+
+def test_whoever_waits_in_one_queue_is_accepted_by_any_worker() -> None:
+    """One that is busy delays nobody."""
+    with contextlib.ExitStack() as opened:
+        several = [opened.enter_context(each) for each in listening_sockets(ANY_PORT, 2, one_queue=True)]
+        where = several[0].getsockname()
+        assert [each.getsockname() for each in several] == [where] * 2
+        for _ in range(4):
+            opened.enter_context(socket.create_connection(where))
+        for worker in (several[1], several[1], several[0], several[1]):
+            worker.settimeout(20)
+            opened.enter_context(worker.accept()[0])
+        with pytest.raises(OSError, match="in use"):
+            listening_sockets(TCPAddress(*where), 2, one_queue=True)
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")

@@ -101,6 +101,7 @@ class Serving:
         self._finder = own_finder(config.settings)
         self._tasks: dict[asyncio.Task[None], ServeArrival] = {}
         self._own_name: object = None
+        self._is_ending = False
         self._arrivals: set[ServeArrival] = set()
         self._departures: set[str] = set()
 
@@ -117,6 +118,7 @@ class Serving:
         listener.listen(BACKLOG)  # asyncio would also accept that many connections in one turn of the loop
         ready()
         await stop.wait()
+        self._is_ending = True
         server.close()
         for _ in range(LAST_TURNS):  # transports close, and connections that are accepted already arrive
             for task in tuple(self._tasks):
@@ -151,7 +153,9 @@ class Serving:
         client = arrival.client
         if client is None:
             raise TypeError("a client that was not admitted")
-        if client.may_begin_now():
+        if self._is_ending:
+            arrival.leave()
+        elif client.may_begin_now():
             self._engage(arrival, client)
         else:
             arrival.hold()

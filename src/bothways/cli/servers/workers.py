@@ -1,4 +1,4 @@
-"""Worker processes of a command: each serves on listening sockets of its own, on ports that all of them share."""
+"""Worker processes of a command, which share its ports: each serves on listening sockets of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 from bothways.addresses import TCPAddress
 from bothways.cli.output.terminal import report_error, reported, say
 from bothways.errors import ConfigError, TLSError
-from bothways.servers.listening import tcp_sockets
+from bothways.servers.listening import tcp_socket, tcp_sockets
 from bothways.workers.supervisor import MOST_WORKERS, Supervisor
 
 T = TypeVar("T")
@@ -47,17 +47,25 @@ class Reloadable(Generic[T]):
         return True
 
 
-def listening_sockets(address: TCPAddress, workers: int | None) -> list[socket.socket]:
-    """Return a listening socket for each worker, on one port, each with a queue of its own. Raises OSError.
+def listening_sockets(
+    address: TCPAddress, workers: int | None, *, one_queue: bool = False
+) -> list[socket.socket]:
+    """Return a listening socket for each worker, on one port. Raises OSError.
 
-    Port 0 is any free one.  workers: None for one process, whose port nobody shares.
+    Port 0 is any free one.  workers: None for one process, whose port nobody shares.  one_queue: all workers accept
+    from one queue, so that nobody waits for a worker that is busy while another is idle: for programs of others, which
+    may keep a worker busy. Otherwise each worker has a queue of its own, so that clients that come at once are spread
+    over all workers.
     """
+    if one_queue:
+        first = tcp_socket(address)
+        return [first, *(first.dup() for _ in range(1, workers or 1))]
     return tcp_sockets(address, workers or 1, shared=workers is not None)
 
 
 def serve_in_workers(
     places: Sequence[Sockets],
-    serve: Callable[[Sockets, Ready], None],
+    serve: Callable[[Sockets, Ready], int | None],
     *,
     ready: Ready,
     may_replace: Callable[[], bool] = lambda: True,
@@ -66,8 +74,9 @@ def serve_in_workers(
 ) -> int:
     """Run a worker process for each of `places`, the listening sockets of one; return the exit status at a signal.
 
-    serve: serves on the sockets of a worker until SIGTERM, and calls what it is given when it does. ready: called when
-    all workers serve. The rest is as for `Supervisor`. Raises ConfigError where this system cannot fork.
+    serve: serves on the sockets of a worker until SIGTERM, calls what it is given when it does, and returns the exit
+    status, None for 0. ready: called when all workers serve. The rest is as for `Supervisor`. Raises ConfigError where
+    this system cannot fork.
     """
     next_place: list[Sockets] = []
 
@@ -78,10 +87,9 @@ def serve_in_workers(
         (mine,) = next_place
         _close(each for each in places if each is not mine)
         try:
-            serve(mine, is_ready)
+            return serve(mine, is_ready)
         except (TLSError, OSError) as error:
             return reported(error)
-        return None
 
     try:
         return Supervisor(
