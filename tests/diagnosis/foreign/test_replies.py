@@ -53,12 +53,12 @@ def test_ftp(line, cause):
 )
 def test_smtp(line, cause):
     with speaking(line + b"\r\n") as port:
-        assert first_of(raised_by(lambda: smtplib.SMTP("127.0.0.1", port, timeout=5))) is cause
+        assert first_of(raised_by(lambda: smtplib.SMTP("127.0.0.1", port, timeout=60))) is cause
 
 
 def test_starttls_that_is_not_offered() -> None:
     def ask() -> None:
-        with smtplib.SMTP("127.0.0.1", port, local_hostname="x", timeout=5) as smtp:
+        with smtplib.SMTP("127.0.0.1", port, local_hostname="x", timeout=60) as smtp:
             smtp.starttls()
 
     with speaking(b"220 x\r\n", b"250 x\r\n", b"221 bye\r\n") as port:
@@ -87,19 +87,19 @@ def test_statuses_of_http(library, status, cause):
 
 
 def with_requests(host: str) -> None:
-    pytest.importorskip("requests").get(f"http://{host}/", timeout=5).raise_for_status()
+    pytest.importorskip("requests").get(f"http://{host}/", timeout=60).raise_for_status()
 
 
 def with_httpx(host: str) -> None:
-    pytest.importorskip("httpx").get(f"http://{host}/", timeout=5).raise_for_status()
+    pytest.importorskip("httpx").get(f"http://{host}/", timeout=60).raise_for_status()
 
 
 def with_websockets(host: str) -> None:
-    pytest.importorskip("websockets.sync.client").connect(f"ws://{host}/", open_timeout=5, proxy=None)
+    pytest.importorskip("websockets.sync.client").connect(f"ws://{host}/", open_timeout=60, proxy=None)
 
 
 def with_websocket(host: str) -> None:
-    pytest.importorskip("websocket").create_connection(f"ws://{host}/", timeout=5)
+    pytest.importorskip("websocket").create_connection(f"ws://{host}/", timeout=60)
 
 
 def with_aiohttp(host: str) -> None:
@@ -115,7 +115,7 @@ def with_aiohttp(host: str) -> None:
 
 
 HTTP: dict[str, Callable[[str], object]] = {
-    "urllib": lambda host: urllib.request.urlopen(f"http://{host}/", timeout=5),
+    "urllib": lambda host: urllib.request.urlopen(f"http://{host}/", timeout=60),
     "requests": with_requests,
     "httpx": with_httpx,
     "websockets": with_websockets,
@@ -178,14 +178,16 @@ def aiohttp_through(proxy: str) -> None:
 
 def urllib_through(proxy: str) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({"https": proxy}))
-    opener.open("https://judge.example/", timeout=5)
+    opener.open("https://judge.example/", timeout=60)
 
 
 PROXIED: dict[str, Callable[[str], object]] = {
     "requests": lambda proxy: pytest.importorskip("requests").get(
-        "https://judge.example/", proxies={"https": proxy}, timeout=5
+        "https://judge.example/", proxies={"https": proxy}, timeout=60
     ),
-    "httpx": lambda proxy: pytest.importorskip("httpx").Client(proxy=proxy).get("https://judge.example/"),
+    "httpx": lambda proxy: (
+        pytest.importorskip("httpx").Client(proxy=proxy, timeout=60).get("https://judge.example/")
+    ),
     "urllib": urllib_through,
     "aiohttp": aiohttp_through,
 }
@@ -194,7 +196,7 @@ PROXIED: dict[str, Callable[[str], object]] = {
 def test_redis_has_too_many_clients() -> None:
     redis = pytest.importorskip("redis")
     with speaking(b"", b"-ERR max number of clients reached\r\n") as port:
-        client = redis.Redis(port=port, socket_timeout=5, protocol=2, retry=None, driver_info=None)
+        client = redis.Redis(port=port, socket_timeout=60, protocol=2, retry=None, driver_info=None)
         assert first_of(raised_by(client.ping)) is Cause.SERVICE_BUSY
 
 
@@ -209,7 +211,7 @@ def test_states_of_sql(state, cause):
 def test_postgresql_without_tls() -> None:
     psycopg = pytest.importorskip("psycopg")
     with speaking(b"", b"N") as port:
-        info = f"host=127.0.0.1 port={port} user=x dbname=x sslmode=require connect_timeout=5"
+        info = f"host=127.0.0.1 port={port} user=x dbname=x sslmode=require connect_timeout=60"
         error = raised_by(lambda: psycopg.connect(info))
     assert first_of(error) is Cause.STARTTLS_NOT_OFFERED
     assert "PostgreSQL" in explain_failure(error).first.text
@@ -222,7 +224,7 @@ def test_postgresql_without_tls_for_asyncpg() -> None:
     context = ssl.create_default_context()
     with speaking(b"", b"N") as port:
         place = f"postgres://x@127.0.0.1:{port}/x"
-        error = raised_by(lambda: asyncio.run(asyncpg.connect(place, ssl=context, timeout=5)))
+        error = raised_by(lambda: asyncio.run(asyncpg.connect(place, ssl=context, timeout=60)))
     assert type(error) is ConnectionError, "asyncpg raises a type of Python's own, in words of its own"
     assert first_of(error) is Cause.STARTTLS_NOT_OFFERED
     assert "PostgreSQL" in explain_failure(error).first.text

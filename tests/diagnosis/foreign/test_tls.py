@@ -21,7 +21,7 @@ pytestmark = SOCKETS_LEFT_OPEN
 
 def pythons_tls(port: int, name: str = "localhost", context: ssl.SSLContext | None = None) -> None:
     context = context or ssl.create_default_context()
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         context.wrap_socket(plain, server_hostname=name)
 
 
