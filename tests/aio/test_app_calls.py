@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 import identities
-from aio_talk import ada, port, run
-from bothways import PeerFault
+from aio.loops import Echo, in_every_loop
+from aio_talk import ada, closed, port, run
+from bothways import PeerFault, Truncated
 from bothways.aio import Server, connect, create_server, start_tls
 from bothways.aio.turns import Turns
 from bothways.trust.crl_store import CRLStore
@@ -189,3 +190,29 @@ async def test_a_protocol_that_fails_at_the_end_of_data_that_was_kept_for_it_los
             await asyncio.sleep(0.001)
         assert app.calls == ["eof_received", "connection_lost"] and mistakes == ["eof_received"]
         writer.transport.abort()
+
+
+@in_every_loop
+async def test_a_factory_that_fails_closes_one_connection_and_the_next_is_served():
+    """uvloop itself would accept no other."""
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    reported: list[Any] = []
+    failing = [True]
+
+    def factory() -> Echo:
+        if failing.pop():
+            raise RuntimeError("none")
+        failing.append(False)
+        return Echo()
+
+    async with await create_server(factory, "127.0.0.1", 0, identities.server_config()) as server:
+        with pytest.raises((Truncated, OSError)):
+            await connect("127.0.0.1", port(server), ada(), "localhost", timeout=10)
+        failing.append(False)
+        for _ in range(2):
+            reader, writer = await connect("127.0.0.1", port(server), ada(), "localhost", timeout=10)
+            writer.write(b"here")
+            assert await reader.readexactly(4) == b"here"
+            await closed(writer)
+    assert [str(each["exception"]) for each in reported] == ["none"]
+    assert not server.admission.here and not server.admission.places

@@ -6,10 +6,38 @@ Where the event loop calls us it would end the connection itself, but not where 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from bothways.aio.transport import fill
 from bothways.aio.waiting import Waiting
+
+Made = Callable[..., asyncio.BaseProtocol]
+
+
+def made_safely(made: Made) -> Made:
+    """Return a factory of protocols whose failure is reported, and closes one connection.
+
+    uvloop never accepts another one after such a failure.  made: calls the factory of the application, too.
+    """
+
+    def protocol(*arguments: Any, **options: Any) -> asyncio.BaseProtocol:
+        try:
+            return made(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+            context = {"message": "no protocol was made for a connection", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            return Unmade()
+
+    return protocol
+
+
+class Unmade(asyncio.Protocol):
+    """Closes a connection for which there is no protocol."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close it at once."""
+        cast(asyncio.Transport, transport).abort()
 
 
 class AppCalls(Waiting):

@@ -16,6 +16,7 @@ from typing import Any, Self
 from bothways.addresses import checked_port
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol, Refusal
 from bothways.aio.answers import Finder, Signer, own_finder
+from bothways.aio.app_calls import made_safely
 from bothways.aio.limits import check_limits
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT
@@ -170,7 +171,7 @@ class Server:
             raise UsageError("a server listens on host and port, on `sock`, or on `path`: give one of them")
         if port is not None:
             checked_port(port)
-        loop = asyncio.get_running_loop()
+        loop, made = asyncio.get_running_loop(), made_safely(made)
         if path is not None:
             self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)
         elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):

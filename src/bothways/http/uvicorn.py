@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol
 from bothways.aio.answers import own_finder
+from bothways.aio.app_calls import made_safely
 from bothways.aio.limits import check_limits
 from bothways.aio.watch import Watch
 from bothways.arguments import instance
@@ -66,7 +67,7 @@ def over(
     """
     instance("config", config, ServerConfig)
     check_limits(idle_timeout=idle_timeout, handshakes=handshakes)
-    return Connections(with_caller(protocol), config, handshakes, idle_timeout, may_serve).made
+    return made_safely(Connections(with_caller(protocol), config, handshakes, idle_timeout, may_serve).made)
 
 
 class Connections:
