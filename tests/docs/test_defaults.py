@@ -33,10 +33,10 @@ from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
 from bothways.gateway import authority_source, current, routes, tunnel
 from bothways.gateway import log as gateway_log
-from bothways.gateway.before_tls import proxies as gateway_proxies
 from bothways.gateway.before_tls import proxy_header
 from bothways.gateway.config import authority as authority_config
 from bothways.gateway.config import gateway as gateway_config
+from bothways.gateway.config import proxies as gateway_proxies
 from bothways.gateway.config import strict_toml
 from bothways.gateway.config.gateway import GatewayLimits, Times
 from bothways.gateway.http import client2, forward, identity_fields, link2

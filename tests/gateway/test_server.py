@@ -15,8 +15,8 @@ from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
 from bothways.aio.turns import turns_of
 from bothways.gateway import current
+from bothways.gateway.listening import open_listener
 from bothways.gateway.log import Log
-from bothways.gateway.processes.listening import open_listener
 from bothways.gateway.server import Gateway
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until

@@ -18,6 +18,7 @@ from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.meter import Meter
 from bothways.gateway.relay import Relay
 from bothways.gateway.routes import Routes
+from bothways.servers.addresses import ListenerAddress
 
 if TYPE_CHECKING:
     from bothways.describe.recorder import Noted
@@ -75,6 +76,11 @@ class ServingGateway(Protocol):
 
     def client_protocol(self, listener: ListenerConfig, announced: Announced | None) -> asyncio.Protocol:
         """Return the protocol of a client. announced: what a proxy in front says of it, if one does."""
+
+    def tls_protocol(
+        self, listener: ListenerAddress, announced: Announced | None, *, needs_alpn: str | None
+    ) -> asyncio.Protocol:
+        """Return the protocol of a client with which TLS begins. needs_alpn: what it has to offer."""
 
     def arrived(self, client: GatewayClient, source: str) -> Ending | None:
         """Count a client; returns why there is no place for it."""

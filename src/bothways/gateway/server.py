@@ -27,6 +27,7 @@ from bothways.gateway.counted_clients import CountedClients
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.interfaces import GatewayClient
 from bothways.gateway.lines_in_turn import LinesInTurn
+from bothways.gateway.listening import bound_address, change_modes, open_listener
 from bothways.gateway.log import ConnectionEntry, Log
 from bothways.gateway.newly_listed import listed_in, newly_listed
 from bothways.gateway.observe.audit_file import AuditFile
@@ -36,7 +37,6 @@ from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import live_row, publish
-from bothways.gateway.processes.listening import bound_address, change_modes, open_listener
 from bothways.gateway.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
 from bothways.servers.addresses import ListenerAddress
@@ -174,6 +174,12 @@ class Gateway:
         if listener.starttls is None:
             return ClientProtocol(self, listener.address, announced)
         return Opening(self, listener.address, announced, listener.starttls)
+
+    def tls_protocol(
+        self, listener: ListenerAddress, announced: Announced | None, *, needs_alpn: str | None
+    ) -> ClientProtocol:
+        """Return the protocol of a client with which TLS begins. needs_alpn: what it has to offer."""
+        return ClientProtocol(self, listener, announced, needs_alpn=needs_alpn)
 
     # -- clients ---------------------------------------------------------------------------------------
 

@@ -6,9 +6,8 @@ from typing import Protocol
 
 from bothways.gateway.config.authority import CERTIFICATE, LISTS
 from bothways.gateway.config.http import check_installed
+from bothways.gateway.config.spiffe import SPIFFE
 from bothways.trust import files
-
-SPIFFE = "spiffe:"
 
 
 class Followed(Protocol):

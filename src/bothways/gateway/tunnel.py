@@ -19,7 +19,7 @@ from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError, TimedOut, TLSError
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Code, Ending, ending_of
-from bothways.gateway.processes.listening import bound_address, open_listener
+from bothways.gateway.listening import bound_address, open_listener
 from bothways.gateway.relay import PlainEnd, Relay
 from bothways.gateway.tunnel_metrics import TunnelMetrics
 from bothways.servers.listening import remove_socket_file

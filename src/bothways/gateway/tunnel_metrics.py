@@ -11,10 +11,10 @@ from bothways.gateway.config.http import check_installed
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.endings import Ending
 from bothways.gateway.held import Held
+from bothways.gateway.listening import bound_address, open_listener
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import CurrentState, Meter, Metric, Timing, counted_code
 from bothways.gateway.observe.pages import operator_pages
-from bothways.gateway.processes.listening import bound_address, open_listener
 from bothways.gateway.relay import Relay
 from bothways.servers.listening import remove_socket_file
 

@@ -6,9 +6,9 @@ undecodable part does not hide the others. Of a private key only the kind and th
 
 from bothways.describe.documents.certificate import certificate_document, signature_text
 from bothways.describe.documents.document import Document, Unreadable
-from bothways.describe.documents.keys import key_id, key_text
+from bothways.describe.documents.keys import key_text
 from bothways.describe.documents.reading import documents
 
 __all__ = [
-    "Document", "Unreadable", "certificate_document", "documents", "key_id", "key_text", "signature_text",
+    "Document", "Unreadable", "certificate_document", "documents", "key_text", "signature_text",
 ]  # fmt: skip

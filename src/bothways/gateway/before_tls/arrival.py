@@ -10,8 +10,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bothways.gateway.before_tls.preliminary import Preliminary
-from bothways.gateway.before_tls.proxies import Proxies
 from bothways.gateway.before_tls.proxy_header import Announced, BadHeader, HeaderReader
+from bothways.gateway.config.proxies import Proxies
 from bothways.gateway.endings import Code
 
 if TYPE_CHECKING:

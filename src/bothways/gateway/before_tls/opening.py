@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from bothways.errors import StartTLSFailed
 from bothways.gateway.before_tls.preliminary import Preliminary
 from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.client import ClientProtocol
 from bothways.gateway.endings import Code
 from bothways.servers.places import Place, source_of_peer
 from bothways.starttls import Accepted, AcceptTLS
@@ -88,8 +87,7 @@ class Opening(Preliminary):
         if self._exchange.is_done:
             rest = self._exchange.rest
             needs = self._protocol.alpn if rest else None
-            client = ClientProtocol(self.gateway, self.listener, self.announced, needs_alpn=needs)
-            self.pass_on(client, rest)
+            self.pass_on(self.gateway.tls_protocol(self.listener, self.announced, needs_alpn=needs), rest)
 
     def _evict(self) -> None:
         if not self.is_done:

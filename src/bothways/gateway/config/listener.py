@@ -10,7 +10,7 @@ from typing import Literal
 from bothways.addresses import TCPAddress, UnixAddress, checked_host, is_loopback, unix_address
 from bothways.errors import UsageError
 from bothways.faults import shown
-from bothways.gateway.before_tls.proxies import Proxies, parsed_proxies
+from bothways.gateway.config.proxies import Proxies, parsed_proxies
 from bothways.gateway.config.strict_toml import Table
 from bothways.servers.addresses import ListenerAddress, PassedAddress
 from bothways.starttls import Accepted, accepted_named

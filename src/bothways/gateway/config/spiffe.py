@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bothways.gateway.config.strict_toml import Table
-from bothways.gateway.sources import SPIFFE
 from bothways.spiffe.addresses import found_address
 from bothways.spiffe.identities import TrustDomains, checked_domain, identities_in, trust_domain
 from bothways.trust.anchors import TrustStore
 from bothways.trust.own_identity.credentials import Credentials
+
+SPIFFE = "spiffe:"  # begins the name of a source
 
 
 class SpiffeIdentity(NamedTuple):

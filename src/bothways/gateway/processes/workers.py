@@ -18,13 +18,13 @@ from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.current import LOOK_SECONDS, Change, Current
+from bothways.gateway.listening import bound_address, change_modes, open_listeners
 from bothways.gateway.log import Log
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.processes.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.processes.handover import Successor, handed_on
-from bothways.gateway.processes.listening import bound_address, change_modes, open_listeners
 from bothways.gateway.processes.process import serve_as_worker
 from bothways.gateway.processes.systemd import STOPPING, notify
 from bothways.servers.addresses import ListenerAddress

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bothways.lazy_names import lazy_names
-from bothways.trust.revocation.check import status_check
 from bothways.trust.revocation.news import RevocationNews
 from bothways.trust.revocation.policy import PRESETS, Revocation
 
-__all__ = ["PRESETS", "Revocation", "RevocationNews", "status_check"]
+__all__ = ["PRESETS", "Revocation", "RevocationNews"]
 
 
 if not TYPE_CHECKING:  # for programs that use the former name

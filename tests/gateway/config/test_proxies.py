@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways import ConfigError
-from bothways.gateway.before_tls.proxies import MOST_NETWORKS, Proxies, parsed_proxies
+from bothways.gateway.config.proxies import MOST_NETWORKS, Proxies, parsed_proxies
 
 
 def test_an_address_is_a_proxys_if_the_file_names_it_or_its_network() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bothways.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.processes.listening import bound_address, open_listener, open_listeners
+from bothways.gateway.listening import bound_address, open_listener, open_listeners
 
 pytestmark = pytest.mark.network
 
