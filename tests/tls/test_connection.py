@@ -739,3 +739,29 @@ def test_view_of_items_of_four_bytes_is_sent_as_its_bytes(count: int, together: 
         talk.server.send(memoryview(numbers))
         records = talk.server.data_to_send()
     assert received(talk.client.receive(records)) == numbers.tobytes()
+
+
+@pytest.mark.parametrize("versions", [("1.3",), ("1.2",)])
+@pytest.mark.parametrize("wrong", ["text", ["text"], None, 5, {}, memoryview(b"every other")[::2]])
+def test_what_is_no_bytes_is_refused_and_the_connection_goes_on(
+    versions: tuple[str, ...], wrong: object
+) -> None:
+    """A record that was begun with it would have taken a sequence number, without which no other is decrypted."""
+    talk = pair(client_config(versions=versions), server_config(versions=versions))
+    talk.exchange()
+    for send in (talk.client.send, talk.client.send_data):
+        with pytest.raises(TypeError):
+            send(wrong)  # type: ignore[arg-type]
+    talk.client.send(b"data")
+    talk.exchange()
+    assert received(talk.server_events) == b"data"
+
+
+def test_items_of_several_bytes_are_sent_as_their_bytes() -> None:
+    """More of them than a record has bytes, where each is counted once."""
+    numbers = array("I", range(10_000))
+    talk = pair(client_config(), server_config())
+    talk.exchange()
+    talk.client.send(numbers)  # type: ignore[arg-type]
+    talk.exchange()
+    assert received(talk.server_events) == numbers.tobytes()

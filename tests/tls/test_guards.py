@@ -1,4 +1,4 @@
-"""Functions of our user that raise: the connection goes on, and no secret gets into a log."""
+"""What users give: functions that raise, and data that is none; the connection goes on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bothways.roles import Progress
 from bothways.tls.events import Note, Progressed
-from bothways.tls.guards import guarded_keylog, guarded_observer, place_of
+from bothways.tls.guards import as_bytes, guarded_keylog, guarded_observer, place_of
 
 NOTE = Progressed(Progress.HELLO)
 
@@ -61,3 +61,12 @@ def test_the_place_of_an_error_names_functions_and_lines_and_no_value() -> None:
         place = place_of(error)
     assert place.startswith("KeyError in test_the_place_of_an_error")
     assert " > inner:" in place and "secret" not in place
+
+
+def test_the_length_of_data_counts_bytes() -> None:
+    """Bytes stay as they are; items of several bytes are counted by their bytes."""
+    for data in (b"abc", bytearray(b"abc")):
+        assert as_bytes(data) is data
+    assert len(as_bytes(memoryview(b"abcdefgh").cast("I"))) == 8
+    with pytest.raises(TypeError):
+        as_bytes("text")  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from bothways.aio.turns import Turns
 from bothways.errors import TLSError, UsageError
 from bothways.tls.connection import Connection
 from bothways.tls.driver import Driver
+from bothways.tls.guards import as_bytes
 from bothways.tls.handshake.message_io import SEALED_AT_ONCE
 
 SEALED_A_TURN = (
@@ -98,8 +99,8 @@ class Sending(AppCalls):
         if self._closing or self._lost or status.failure is not None or (backlog and backlog.then):
             status.raise_failure()
             raise UsageError("write: the connection is closed")
-        if isinstance(data, memoryview):
-            data = data.cast("B")  # its length counts items, which may be larger
+        if type(data) is not bytes:
+            data = as_bytes(data)
         cost = len(data) * self._weight
         if cost < SHORT_WRITE:
             cost = SHORT_WRITE

@@ -18,7 +18,7 @@ from bothways.iana import Alert, AlertLevel
 from bothways.roles import Version
 from bothways.tls.connection_facts import ConnectionFacts
 from bothways.tls.events import Data, Established, Event, Failed, Peer, PeerClosed, Request, Warned
-from bothways.tls.guards import place_of
+from bothways.tls.guards import as_bytes, place_of
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Exporter, HandshakeResult
 from bothways.tls.handshake.position import Position
@@ -132,8 +132,8 @@ class Connection(ConnectionFacts):
         """
         if not self._life.writes:
             self._life.take(Input.SEND)
-        if isinstance(data, memoryview):
-            data = data.cast("B")  # its length counts items, which may be larger
+        if type(data) is not bytes:
+            data = as_bytes(data)
         if self._open is None:
             self._queue += data
         elif data:
@@ -145,8 +145,8 @@ class Connection(ConnectionFacts):
 
         This is the fast path of both, for data of one record on an open connection.
         """
-        if isinstance(data, memoryview):
-            data = data.cast("B")  # its length counts items, which may be larger
+        if type(data) is not bytes:
+            data = as_bytes(data)
         if self._life.writes and self._open is not None and not self._open.messages.owes_update:
             record = self._out.seal_data(data)
             if record is not None:

@@ -1,4 +1,4 @@
-"""Calls of functions of the user: their exceptions do not end a connection, and no secret gets into a log."""
+"""What users give: functions, whose exceptions do not end a connection and get no secret into a log, and data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from collections.abc import Callable
 from bothways.tls.events import Note, Observer
 
 logger = logging.getLogger("bothways")
+
+
+def as_bytes(data: bytes | bytearray | memoryview) -> bytes | bytearray | memoryview:
+    """Return application data so that its length counts bytes. Raises TypeError for what is no bytes.
+
+    It is called before a record is begun: that would take a sequence number, without which the peer decrypts no other.
+    """
+    return data if isinstance(data, bytes | bytearray) else memoryview(data).cast("B")
 
 
 def guarded_observer(observer: Observer) -> Observer:
