@@ -12,13 +12,14 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+import websockets.sync.client
 
 from bothways import ClientConfig, Credentials, PeerAlert, TrustStore
 from bothways.cli.commands import bothways as group
 from bothways.cli.output.terminal import run
 from bothways.net import connect
 from bothways.testing import MutualTLS
-from cli_scripting import Background
+from cli_scripting import Background, until_printed
 from command_line import bothways, environment, run_command
 from http_callers import application, context, get, until
 
@@ -322,6 +323,33 @@ def test_an_application_of_asgi_is_served_whatever_its_kind(mutual, app):
     (mutual.ca.parent.parent / "kinds.py").write_text(KINDS_OF_ASGI)
     with running(mutual, *clients(mutual), app=f"kinds:{app}") as server:
         assert get(mutual, int(server.port), mutual.identity("client"))[0] == 204
+
+
+CHATTING = """\
+async def app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        if scope["path"] == "/refused":
+            await send({"type": "websocket.close"})
+        else:
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.send", "text": "welcome"})
+"""
+
+
+def test_each_websocket_has_a_line_as_each_request_has(mutual):
+    """Also one that the application refuses; of uvicorn itself nothing is printed."""
+    (mutual.ca.parent.parent / "chatting.py").write_text(CHATTING)
+    own = context(mutual, mutual.identity("client"))
+    with running(mutual, *clients(mutual), app="chatting:app") as server:
+        url = f"wss://localhost:{server.port}"
+        with websockets.sync.client.connect(f"{url}/room?a=b", ssl=own) as opened:
+            assert opened.recv() == "welcome"
+        with pytest.raises(websockets.exceptions.InvalidStatus, match="403"):
+            websockets.sync.client.connect(f"{url}/refused", ssl=own)
+        until_printed(server, '"WebSocket /refused" 403')
+        assert '"WebSocket /room?a=b" [accepted]' in server.printed
+        assert len(server.printed.splitlines()) == 3
 
 
 NOT_STARTING = """\

@@ -25,6 +25,14 @@ class RateLimitFilter(logging.Filter):
         return record.levelno >= logging.WARNING or self._allowance.take(self._clock.monotonic())
 
 
+class WebSocketFilter(logging.Filter):
+    """Passes warnings of uvicorn, and its lines for WebSockets, which it logs beside those about itself."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is logged."""
+        return record.levelno >= logging.WARNING or '"WebSocket ' in str(record.msg)
+
+
 class ExplainingFormatter(logging.Formatter):
     """Adds the explanation of a failed handshake to its log record, as `serve` prints it. files: the names of ours."""
 
@@ -63,7 +71,7 @@ FORMATTERS: dict[str, object] = {
 LOGGING: dict[str, object] = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"seldom": {"()": RateLimitFilter}},
+    "filters": {"seldom": {"()": RateLimitFilter}, "websockets": {"()": WebSocketFilter}},
     "handlers": {
         "plain": {"class": "logging.StreamHandler", "formatter": "plain", "stream": "ext://sys.stderr"},
         "explained": {
@@ -76,7 +84,7 @@ LOGGING: dict[str, object] = {
     "loggers": {
         "bothways": {"handlers": ["explained"], "level": "INFO", "propagate": False, "filters": ["seldom"]},
         "uvicorn": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
-        "uvicorn.error": {"level": "WARNING"},
+        "uvicorn.error": {"level": "INFO", "filters": ["websockets"]},
         "uvicorn.access": {"handlers": ["access"], "level": "INFO", "propagate": False},
     },
 }
