@@ -87,7 +87,11 @@ def test_the_first_frame_of_a_client_has_its_settings(start: bytes) -> None:
 def test_a_malformed_request_is_told_with_what_is_known_of_it() -> None:
     taken = Taken().take(START + request(1, *GET, ("connection", "close")))
     [failed] = [each for each in taken.events if isinstance(each, StreamFailed)]
-    assert failed.rule is Rule.CONNECTION_FIELD and dict(failed.fields)[b":path"] == b"/"
+    assert failed.rule is Rule.CONNECTION_FIELD and dict(failed.fields or ())[b":path"] == b"/"
+    [empty] = [
+        each for each in Taken().take(START + f(HEADERS, WHOLE, 1)).events if isinstance(each, StreamFailed)
+    ]
+    assert (empty.rule, empty.fields) == (Rule.REQUEST_FIELDS, [])
 
 
 def test_heads_after_a_malformed_one_are_decompressed_as_before() -> None:
@@ -225,7 +229,7 @@ def test_a_malformed_response_ends_its_stream_and_no_other(what: str) -> None:
         taken = asked(has_body=True).take(BROKEN[what], step)
         assert taken.ended is None and taken.resets() == {1: ErrorCode.PROTOCOL_ERROR}
         [failed] = [each for each in taken.events if isinstance(each, StreamFailed)]
-        assert failed.stream == 1 and failed.fields == []
+        assert failed.stream == 1 and failed.fields is None
         assert taken.take(response(stream=3)).heads()[-1].stream == 3
 
 

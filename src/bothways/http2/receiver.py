@@ -71,11 +71,11 @@ class ReceivedHead:
 
 @dataclass(frozen=True, slots=True)
 class StreamFailed:
-    """A stream ended by what the peer did wrong; it was told so. fields: of the request that began it, if it did."""
+    """A stream ended by what the peer did wrong; it was told so. fields: of the head that began it, where that did."""
 
     stream: int
     rule: Rule
-    fields: list[Field] = field(default_factory=list, repr=False)
+    fields: list[Field] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -204,7 +204,7 @@ class Receiver:
         """End a stream by what is wrong with it. Raises Violation where that was done too often."""
         self.reset(violation.stream, violation.rule.code)
         self.budget.spend(COST_OF_RESET)
-        yield StreamFailed(violation.stream, violation.rule, fields or [])
+        yield StreamFailed(violation.stream, violation.rule, fields)
 
     # -- heads -----------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from bothways.http2.frames import PREFACE, Frame, FrameReader, GoAway, Kind
 from bothways.http2.violations import ErrorCode
 from gateway_http import HTTP, told_requests, web
 from gateway_talk import ANYBODY, Setting, service, until
-from http2_cases import ALL, STREAMS, Case, f, posted, request
+from http2_cases import ALL, STREAMS, Case, f, literal, posted, request
 
 pytestmark = pytest.mark.network
 
@@ -177,6 +177,33 @@ def test_a_client_that_goes_on_with_malformed_requests_is_ended_and_its_lines_wi
             await client.until(lambda: client.ended)
             assert client.goaway == ErrorCode.ENHANCE_YOUR_CALM
             assert 50 < len(told_requests(setting)) < 400
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("fields", "method", "path"),
+    [
+        (b"", "", "*"),
+        (literal(":method", "a\x1b[31m"), "a\\x1b[31m", "*"),
+        (literal(":path", "/" + "p" * 9000) + literal("x", "y"), "", "/" + "p" * 116 + "..."),
+        (literal(":path", "/a?token=secret") + literal("X", "y"), "", "/a"),
+        (literal(":path", "\xe4\r\n"), "", None),
+    ],
+)
+def test_what_is_no_request_has_a_line_of_its_own_in_bounded_words(
+    setting: Setting, fields: bytes, method: str, path: str | None
+) -> None:
+    async def talk() -> None:
+        async with gateway_before(setting, "1.1") as gateway, raw_client(setting, gateway) as client:
+            await client.send(f(Kind.HEADERS, 5, 1, fields))
+            await client.until(lambda: client.resets)
+            await until(lambda: told_requests(setting))
+            [line] = told_requests(setting)
+            assert (line["status"], line["method"], line["cause"]) == (None, method, "PEER_BREAKS_RULES")
+            assert line["path"].isprintable() and len(line["path"]) <= 130
+            assert path is None or line["path"] == path
+            assert "secret" not in str(line)
 
     asyncio.run(talk())
 

@@ -291,7 +291,7 @@ class Link2:
         stream = self.streams.get(failure.stream)
         if stream is not None:
             stream.end(failure.rule.code, failure.rule)
-        elif failure.fields and self._failed is not None:
+        elif failure.fields is not None and self._failed is not None:
             self._failed(failure)
 
     def _take_goaway(self, goaway: GoAway) -> None:

@@ -179,7 +179,7 @@ class HTTP2Server:
 
     def _refuse(self, failure: StreamFailed) -> None:
         """Tell of what is no request, or one too many."""
-        self._refused(_head_of(failure.fields), failure.rule)
+        self._refused(_head_of(*split(failure.fields or [])), failure.rule)
 
     def _begin(self, stream: Stream2, head: ReceivedHead) -> None:
         """Serve a request."""
@@ -225,21 +225,21 @@ def _gone(error: Exception) -> ClientGone:
 
 def request_of(head: ReceivedHead) -> tuple[RequestHead, RefusedRequest | None]:
     """Return a request, and why it is refused if it is; its head is no malformed one of HTTP/2."""
-    request = _head_of(head.fields)
+    pseudo, fields = split(head.fields)
+    request = _head_of(pseudo, fields)
     request.length = 0 if head.is_end else None
     try:
         if head.is_too_large:
             raise RefusedRequest(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
         _check_length(request, is_empty=head.is_end)
-        _check_head(request, split(head.fields)[0].get(b":scheme"))
+        _check_head(request, pseudo.get(b":scheme"))
     except RefusedRequest as refused:
         return request, refused
     return request, None
 
 
-def _head_of(received: list[Field]) -> RequestHead:
+def _head_of(pseudo: dict[bytes, bytes], fields: list[Field]) -> RequestHead:
     """Return as much of a request as its fields say, which may be malformed."""
-    pseudo, fields = split(received)
     hosts = [value for name, value in fields if name == b"host"]
     authority = pseudo.get(b":authority", hosts[0] if hosts else b"")
     return RequestHead(pseudo.get(b":method", b""), pseudo.get(b":path", b"*"), authority, fields)
