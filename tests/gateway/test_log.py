@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from bothways import Fault, PeerFault
+from bothways.faults import Reason
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.log import ConnectionEntry, Log, RequestEntry
 from bothways.servers.report_limits import AT_ONCE, ReportLimits
@@ -86,6 +88,28 @@ def test_json_has_the_same_for_programs(setting: Setting) -> None:
     assert second == {
         "time": "2026-06-01T12:00:00.000Z", "kind": "event", "worker": None, "event": "listening\\n",
     }  # fmt: skip
+
+
+def test_whose_certificate_was_refused_is_told_as_what_nothing_proves() -> None:
+    """Escaped and bounded; not of a client that sent none, or that a rule refuses, whose names are verified."""
+    lines: list[str] = []
+    reasons = (
+        Reason(Fault.NO_PATH, None),
+        Reason(Fault.REVOKED, 0, 'CN=a" verdict=allowed\n' + "x" * 500),
+        Reason(Fault.REVOKED, 1, "CN=CA"),
+    )
+    for each in (reasons, (), reasons[:1]):
+        refused = entry(failure=PeerFault(Fault.REVOKED, step=None, peer="client", reasons=each))
+        log(lines, "json").connection(refused, 0.0)
+        log(lines).connection(refused, 0.0)
+    as_json, as_text = [json.loads(each) for each in lines[::2]], lines[1::2]
+    assert [each["presented"] is None for each in as_json] == [False, True, True]
+    assert (
+        as_json[0]["presented"].startswith('CN=a" verdict=allowed\\n') and len(as_json[0]["presented"]) <= 120
+    )
+    assert 'who=- presented="CN=a\\" verdict=allowed\\\\n' in as_text[0]
+    assert ["presented=" in each for each in as_text] == [True, False, False]
+    assert as_json[0]["who"] is None
 
 
 def test_unknown_clients_are_reported_so_often_and_the_rest_is_counted(setting: Setting) -> None:

@@ -57,6 +57,9 @@ def test_a_verified_client_reaches_the_service_and_both_ways_end_by_themselves(s
     asyncio.run(talk())
 
 
+PRESENTED = ("REVOKED", "CERTIFICATE_EXPIRED")  # it is the client's own certificate that is refused
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "alert", "reported", "code", "cause"),
     [
@@ -87,6 +90,7 @@ def test_a_client_that_may_not_pass_is_told_by_an_alert_and_reaches_nothing(
         assert reported in line["ended"]
         assert (line["code"], line["cause"]) == (code, cause)
         assert (line["who"] is not None) == (code == "ACCESS_REFUSED")
+        assert line["presented"] == (f"CN={kind} client" if code in PRESENTED else None)
         assert behind.writers == []
 
     asyncio.run(talk())

@@ -69,6 +69,13 @@ class ConnectionEntry:
             self.ending = ending_of_client(failure, is_verified=self.is_known)
 
     @property
+    def presented(self) -> str | None:
+        """The subject of a certificate that was refused when it was verified, so that nothing proves it; else None."""
+        if self.peer is not None or not isinstance(self.failure, PeerFault):
+            return None
+        return next((each.subject for each in self.failure.reasons if each.position == 0), "") or None
+
+    @property
     def is_known(self) -> bool:
         """Whether its client was let in, so that it can be held to account for its lines."""
         return self.verdict in ("allowed", "withdrawn")
@@ -206,6 +213,7 @@ class Log:
     def _fields(self, entry: ConnectionEntry, seconds: float, left_out: int) -> dict[str, Any]:
         return {
             **self._common(entry),
+            "presented": None if entry.presented is None else visible(entry.presented, NAME_LIMIT),
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
             "verdict": entry.verdict,
             "tls": entry.version,
@@ -243,6 +251,7 @@ class Log:
             f"route={_quoted(entry.route)}",
             f"name={_quoted(entry.asked)}",
             _who(entry),
+            *([] if entry.presented is None else [f"presented={_quoted(entry.presented)}"]),
             f"verdict={entry.verdict}",
             f"rule={_quoted(entry.rule)}",
             f"in={entry.received} out={entry.sent} seconds={seconds:.3f}",

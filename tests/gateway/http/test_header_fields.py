@@ -47,8 +47,28 @@ FORGED = [
     "X-Remote-User",
     "Remote_User",
     "Proxy",
+    "X-SPIFFE-ID",
+    "X_Authenticated_User",
+    "X-WEBAUTH-USER",
+    "X-Goog-Authenticated-User-Email",
+    "X-Envoy-External-Address",
+    "ClientCert",
+    "X-Originating-IP",
+    "X-Original-URL",
+    "X_Rewrite_Url",
+    "Front-End-Https",
 ]
-PASS = ["Accept", "Authorization", "Cookie", "X-Request-ID", "Client", "X-My_Header", "Sec-WebSocket-Key"]
+PASS = [
+    "Accept",
+    "Authorization",
+    "Cookie",
+    "X-Request-ID",
+    "Client",
+    "X-Auth-Token",
+    "X-Authorization",
+    "X-My_Header",
+    "Sec-WebSocket-Key",
+]
 
 
 def pairs(*names: str) -> list[tuple[bytes, bytes]]:

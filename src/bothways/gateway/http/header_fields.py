@@ -36,12 +36,24 @@ IDENTITY_PREFIXES = (
     b"cf-client-",
     b"x-remote-",
     b"x-auth-request-",
+    b"x-authenticated-",
+    b"x-goog-authenticated-",
+    b"x-webauth-",  # X-WebAuth-User of Grafana
+    b"x-spiffe-",
+    b"x-envoy-",  # X-Envoy-External-Address, and fields by which clients would change what a proxy does
+    b"clientcert",
 )
 IDENTITY_NAMES = frozenset(
     {
         b"forwarded",  # RFC 7239
         b"x-forwarded",
         b"x-real-ip",
+        b"x-originating-ip",
+        b"x-proxyuser-ip",
+        b"x-original-url",  # the path that frameworks of IIS and PHP take in place of that of the request
+        b"x-rewrite-url",
+        b"x-url-scheme",
+        b"front-end-https",
         b"true-client-ip",
         b"cf-connecting-ip",
         b"x-cluster-client-ip",

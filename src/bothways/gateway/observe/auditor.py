@@ -63,6 +63,7 @@ class Auditor:
             "rule": None if entry.rule is None else visible(entry.rule, NAME_LIMIT),
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
             "who": None if entry.peer is None else identity(entry.peer),
+            "presented": None if entry.presented is None else visible(entry.presented, NAME_LIMIT),
             "code": entry.code,
         }
         if self._left_out:
