@@ -373,15 +373,16 @@ class Connection(ConnectionFacts):
         self._out.flush()
 
     def _advance(self, events: list[Event]) -> bool:
-        """Process one message, alert or piece of data; False when there is none."""
+        """Process one message or alert, and the data before it; False when there is none."""
         came = self._incoming.take()
-        if came is None:
-            return False
-        if isinstance(came, bytes):
+        while isinstance(came, bytes):
             if self._open is not None:
                 self._open.data_came(len(came))
             events.append(Data(came))
-        elif isinstance(came, AlertMessage):
+            came = self._incoming.take()
+        if came is None:
+            return False
+        if isinstance(came, AlertMessage):
             events.extend(self._process_alert(came))
         elif self._handshake is not None:
             events.extend(self._handshake.resume(came))

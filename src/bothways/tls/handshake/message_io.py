@@ -317,7 +317,7 @@ class Inbox:
 
     def message(self) -> tuple[int, bytes] | None:
         """Return the next complete message that is already decrypted: its type, and its bytes with the header."""
-        if self._left <= 0:
+        if self._left <= 0 or self._flight.empty:
             return None
         message = self._flight.next()
         if message is not None:

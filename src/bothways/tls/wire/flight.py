@@ -217,24 +217,21 @@ class Flight:
     """Splits the content of handshake records into messages.
 
     Take all messages with `next` before you feed the next record: the rest is then less than one message, whose size is
-    checked as soon as its header is complete.
+    checked as soon as its header is complete. `empty`: no part of a message is buffered.
     """
 
     def __init__(self, max_certificate_bytes: int = MESSAGE_LIMIT) -> None:
+        self.empty = True
         self._buffer: bytes | bytearray = b""
         self._at = 0
         self._max_certificate_bytes = max_certificate_bytes
         self._shortest_limit = min(MESSAGE_LIMIT, max_certificate_bytes)
 
-    @property
-    def empty(self) -> bool:
-        """Whether no part of a message is buffered."""
-        return not self._buffer
-
     def feed(self, fragment: bytes | bytearray | memoryview) -> None:
         """Add the content of one handshake record."""
-        if not self._buffer:
+        if self.empty:
             self._buffer = bytes(fragment)  # usually these are whole messages, and nothing has to be copied
+            self.empty = not self._buffer
             return
         if isinstance(self._buffer, bytes):
             self._buffer = bytearray(self._buffer)
@@ -242,9 +239,9 @@ class Flight:
 
     def next(self) -> tuple[int, bytes] | None:
         """Return the next complete message: its type, and its bytes with the header. None if there is none."""
-        buffer, at = self._buffer, self._at
-        if not buffer:
+        if self.empty:
             return None
+        buffer, at = self._buffer, self._at
         body = at + HEADER
         if len(buffer) < body:
             self._compact()
@@ -258,7 +255,7 @@ class Flight:
             self._compact()
             return None
         if end == len(buffer):
-            self._buffer, self._at = b"", 0
+            self._buffer, self._at, self.empty = b"", 0, True
         else:
             self._at = end
         return message_type, bytes(buffer[at:end])
