@@ -29,9 +29,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("full" if config.getoption("--full") else "sample")
     os.environ.pop("PYTHONUNBUFFERED", None)  # output has a buffer, as it has for users
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Whoever runs the tests in the background has turned interrupts off, and children would inherit that.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Whoever runs the tests in the background, or by `nohup`, has turned these off, and children would inherit that.
+    for name, usual in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.hookimpl(wrapper=True)

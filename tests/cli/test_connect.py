@@ -60,7 +60,7 @@ def run(port: int, folder: Path, *more: str, stdin: bytes = b"") -> subprocess.C
         env=environment(),
         input=stdin,
         capture_output=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 
@@ -89,7 +89,7 @@ def test_the_anchors_of_the_system_are_trusted_where_no_file_is_named(serve, fol
     port = serve(lambda channel: channel.sendall(b"hello"))
     words = bothways("connect", f"127.0.0.1:{port}", "--cert", "ada.pem", "--key", "ada.key")
     done = run_command(
-        words, cwd=folder, env=environment(SSL_CERT_FILE="ca.pem"), input=b"", capture_output=True, timeout=30
+        words, cwd=folder, env=environment(SSL_CERT_FILE="ca.pem"), input=b"", capture_output=True, timeout=60
     )
     assert (done.returncode, done.stdout) == (0, b"hello"), done.stderr
 
@@ -373,7 +373,7 @@ def test_a_url_is_taken_for_the_server_that_it_names(serve, folder):
     port = serve(lambda channel: channel.sendall(b"hello"))
     words = command(port)
     words = [each.replace(f"127.0.0.1:{port}", f"https://127.0.0.1:{port}/status?x=1") for each in words]
-    done = run_command(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
+    done = run_command(words, cwd=folder, env=environment(), capture_output=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, b"hello")
 
 
@@ -398,7 +398,7 @@ def test_wrong_use_is_one_json_object_too(words: list[str], folder):
         cwd=folder,
         env=environment(),
         capture_output=True,
-        timeout=20,
+        timeout=60,
         check=False,
     )
     assert done.returncode == 2
@@ -422,7 +422,7 @@ def test_a_hint_of_connect_leaves_out_what_offered_too_little_and_keeps_the_rest
     """--tls 1.3 was the reason, and --timeout was not."""
     port = serve(lambda channel: channel.recv(1), versions=("1.2",))
     words = [*command(port), "--tls", "1.3", "--timeout", "9", "--json"]
-    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, timeout=20, check=False)
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, timeout=60, check=False)
     causes = json.loads(done.stderr)["error"]["explanation"]["causes"]
     assert causes[0]["cause"] == "NO_SHARED_VERSION"
     assert "--timeout 9" in causes[0]["command"] and "--tls" not in causes[0]["command"]

@@ -117,5 +117,5 @@ def connect(server: Background, who: str, folder: Path, *options: str) -> subpro
     ]
     command = bothways(*words, *options)
     return run_command(
-        command, cwd=folder, env=environment(), input=b"hello\n", capture_output=True, timeout=30
+        command, cwd=folder, env=environment(), input=b"hello\n", capture_output=True, timeout=60
     )

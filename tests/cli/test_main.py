@@ -11,7 +11,7 @@ from command_line import bothways, environment, run_command
 
 def run(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
     return run_command(
-        list(words), env=environment(**extra), capture_output=True, text=True, timeout=30, check=False
+        list(words), env=environment(**extra), capture_output=True, text=True, timeout=60, check=False
     )
 
 

@@ -52,7 +52,7 @@ def test_silence_has_a_limit_by_default_in_every_mode(given, forward, limit):
 def test_a_limit_that_is_none_is_refused(folder):
     done = run_command(
         bothways("serve", "127.0.0.1:0", *IDENTITY, "--echo", "--idle-timeout", "-1"),
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2
 
@@ -121,7 +121,7 @@ def test_a_client_that_closes_in_order_since_our_certificate_has_another_name_is
     words = ["-sS", "--max-time", "10", "--cacert", "ca.pem", "--resolve", f"{name}:{server.port}:127.0.0.1"]
     done = subprocess.run(
         [find("curl"), *words, f"https://{name}:{server.port}/"],
-        cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert ("no alternative certificate subject name" in done.stderr) == is_reported
     wanted = "not for elsewhere.example" if is_reported else "is an anonymous client"
@@ -138,7 +138,7 @@ def test_a_client_that_requires_a_staple_and_gets_none_is_explained(start, folde
     server = start("--page")
     done = subprocess.run(
         [find("curl"), "-sS", "--max-time", "10", "--cacert", "ca.pem", "--cert-status", f"https://localhost:{server.port}/"],
-        cwd=folder, capture_output=True, text=True, timeout=20, check=False,
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 91, done.stderr
     until_printed(server, "asked for one (status_request), and we sent none")

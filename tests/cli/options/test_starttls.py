@@ -40,7 +40,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     return run_command(
         bothways(command, f"127.0.0.1:{server.port}", *IDENTITY, *words),
-        cwd=folder, env=environment(), input="x", capture_output=True, text=True, timeout=30, check=False,
+        cwd=folder, env=environment(), input="x", capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def test_a_protocol_that_is_not_known_is_wrong_use(command: str, folder):
     """Told with those that are."""
     done = run_command(
         bothways(command, "127.0.0.1:1", "--starttls", "gopher"),
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False,
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert all(name in done.stderr for name in PROTOCOLS)
@@ -190,6 +190,6 @@ def test_a_service_that_does_not_greet_is_reported_and_its_client_gets_nothing(f
 def test_serve_refuses_what_it_cannot_do(folder, words: tuple[str, ...], problem: str):
     done = run_command(
         bothways("serve", "127.0.0.1:0", *IDENTITY_OF_SERVER, *words),
-        cwd=folder, env=environment(), capture_output=True, text=True, timeout=30, check=False,
+        cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert (done.returncode, problem in done.stderr) == (2, True), done.stderr

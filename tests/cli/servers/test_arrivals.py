@@ -81,10 +81,10 @@ def test_a_port_that_is_taken_is_named_by_every_command_that_listens(words, fold
         (folder / "app.py").write_text("app = print\n")
         if words[0] == "ca":
             making = bothways("ca", "init", "ca", "--name", "A", "--insecure-no-passphrase")
-            run_command(making, cwd=folder, env=environment(), capture_output=True, timeout=20, check=True)
+            run_command(making, cwd=folder, env=environment(), capture_output=True, timeout=60, check=True)
         done = run_command(
             bothways(*(each.replace("WHERE", f"127.0.0.1:{port}") for each in words)),
-            cwd=folder, env=environment(), capture_output=True, text=True, timeout=20, check=False,
+            cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert f"cannot listen on 127.0.0.1:{port}: address already in use" in done.stderr

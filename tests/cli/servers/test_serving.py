@@ -45,7 +45,8 @@ def test_the_end_of_the_server_is_no_end_in_order_of_its_connections(start) -> N
             served.recv(1)
         for each in others:
             with contextlib.suppress(ConnectionResetError):
-                assert each.recv(1) == b""
+                # Nothing, or messages of the handshake if it had begun: no alert, so no close_notify.
+                assert each.recv(1) in (b"", b"\x16")
     assert server.printed.count("\n") == 2, server.printed
 
 
