@@ -25,15 +25,15 @@ pytestmark = pytest.mark.network
 class Failing(asyncio.Protocol):
     """Fails in one of its calls, and writes down all of them."""
 
-    def __init__(self, fails_in: str) -> None:
-        self.fails_in = fails_in
+    def __init__(self, fails_in: str, mistake: type[BaseException] = RuntimeError) -> None:
+        self.fails_in, self.mistake = fails_in, mistake
         self.calls: list[str] = []
         self.data = bytearray()
 
     def note(self, call: str) -> None:
         self.calls.append(call)
         if call == self.fails_in:
-            raise RuntimeError(call)
+            raise self.mistake(call)
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
@@ -76,18 +76,23 @@ async def served(app: asyncio.Protocol, config: Any = None) -> AsyncIterator[tup
         server.close_clients()
 
 
+# A protocol that asks for the result of a task that was cancelled raises CancelledError.
+MISTAKES = [RuntimeError, asyncio.CancelledError]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("in_turn", [False, True])
 @pytest.mark.parametrize(
     "call", ["connection_made", "data_received", "eof_received", "client_answered", "connection_lost"]
 )
 def test_a_protocol_that_fails_loses_its_own_connection(
-    call: str, in_turn: bool, monkeypatch: pytest.MonkeyPatch
+    call: str, in_turn: bool, mistake: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the call follows in a later turn of the loop, and nothing of the connection is kept."""
 
     @run
     async def talk() -> None:
-        app = Failing(call)
+        app = Failing(call, mistake)
         async with served(app) as (server, writer, mistakes):
             while not app.calls:
                 await asyncio.sleep(0)
@@ -107,13 +112,16 @@ def test_a_protocol_that_fails_loses_its_own_connection(
     talk()
 
 
+@pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("call", ["pause_writing", "resume_writing"])
-def test_a_protocol_that_does_not_follow_how_it_may_write_loses_no_data(call: str) -> None:
+def test_a_protocol_that_does_not_follow_how_it_may_write_loses_no_data(
+    call: str, mistake: type[BaseException]
+) -> None:
     """As in asyncio, where that is reported and nothing else."""
 
     @run
     async def talk() -> None:
-        app, size = Failing(call), 8 * 1024 * 1024
+        app, size = Failing(call, mistake), 8 * 1024 * 1024
         async with served(app) as (server, _, mistakes):
             reader, writer = await connect("127.0.0.1", port(server), ada(), "localhost")
             writer.write(b"?")
@@ -201,7 +209,7 @@ async def test_a_factory_that_fails_closes_one_connection_and_the_next_is_served
 
     def factory() -> Echo:
         if failing.pop():
-            raise RuntimeError("none")
+            raise asyncio.CancelledError("none")
         failing.append(False)
         return Echo()
 

@@ -14,6 +14,9 @@ from bothways.aio.waiting import Waiting
 
 Made = Callable[..., asyncio.BaseProtocol]
 
+# As in asyncio, any other is a mistake: a protocol that asks for the result of a cancelled task raises CancelledError.
+ENDS_OF_PROGRAM = (SystemExit, KeyboardInterrupt)
+
 
 def made_safely(made: Made) -> Made:
     """Return a factory of protocols whose failure is reported, and closes one connection.
@@ -24,7 +27,9 @@ def made_safely(made: Made) -> Made:
     def protocol(*arguments: Any, **options: Any) -> asyncio.BaseProtocol:
         try:
             return made(*arguments, **options)
-        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+        except ENDS_OF_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an application's mistake ends its own connection
             context = {"message": "no protocol was made for a connection", "exception": error}
             asyncio.get_running_loop().call_exception_handler(context)
             return Unmade()
@@ -62,7 +67,9 @@ class AppCalls(Waiting):
                 fill(app, data)
             else:
                 app.data_received(data)
-        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+        except ENDS_OF_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an application's mistake ends its own connection
             self._fail_of_app(error)
 
     def _deliver_before_end(self, data: bytes) -> None:
@@ -74,7 +81,9 @@ class AppCalls(Waiting):
         """Call a method of the application; if it fails, end the connection and return None."""
         try:
             return getattr(self.app, name)(*arguments)
-        except Exception as error:  # noqa: BLE001 - an application's mistake ends its own connection
+        except ENDS_OF_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 - an application's mistake ends its own connection
             self._fail_of_app(error)
             return None
 
@@ -82,15 +91,17 @@ class AppCalls(Waiting):
         """Call a method of the application that loses no data if it fails: that is reported, and we go on."""
         try:
             getattr(self.app, name)(*arguments)
-        except Exception as error:  # noqa: BLE001 - what else is to be done now is done
+        except ENDS_OF_PROGRAM:
+            raise
+        except BaseException as error:  # noqa: BLE001 - what else is to be done now is done
             self._report_mistake(error)
 
-    def _fail_of_app(self, error: Exception) -> None:
+    def _fail_of_app(self, error: BaseException) -> None:
         """End the connection after an exception of the application, which may have lost data."""
         self._report_mistake(error)
         self._closing = True
         self.transport.abort()
 
-    def _report_mistake(self, error: Exception) -> None:
+    def _report_mistake(self, error: BaseException) -> None:
         context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
         self._loop.call_exception_handler(context)
