@@ -137,6 +137,21 @@ def test_sighup_has_files_looked_at_at_once_and_ends_nothing(monkeypatch) -> Non
     assert signal.getsignal(signal.SIGHUP) == before
 
 
+def test_sighup_may_come_within_the_handling_of_another() -> None:
+    """At each call and return of it: the handler waits for no lock that it holds itself."""
+    program = (
+        "import signal, sys; from bothways.cli.output.watching import checking_regularly\n"
+        "with checking_regularly([]):\n"
+        "    sys.setprofile(lambda *_: signal.raise_signal(signal.SIGHUP))\n"
+        "    signal.raise_signal(signal.SIGHUP)\n"
+        "    sys.setprofile(None)\n"
+        "print('went on')"
+    )
+    command = [sys.executable, "-c", program]
+    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+    assert ended.stdout == b"went on\n", ended.stderr
+
+
 def test_sighup_of_a_closed_terminal_ends_the_process() -> None:
     """What was started in a terminal ends with it."""
     program = (

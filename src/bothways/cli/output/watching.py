@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import queue
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -26,16 +27,20 @@ def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
     A failure is reported and the call repeated later. Log messages about files are printed too. SIGHUP has them called
     at once, instead of ending this process, unless it is handled or ignored already, or our terminal was closed.
     """
-    over, due = threading.Event(), threading.Event()
+    over = threading.Event()
+    # A signal handler may interrupt itself, so that it cannot take a lock: `put` of this queue is reentrant.
+    due: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def repeat() -> None:
         while not over.is_set():
-            due.wait(LOOK_SECONDS)
-            due.clear()
+            with contextlib.suppress(queue.Empty):
+                due.get(timeout=LOOK_SECONDS)
+                while True:  # of several one look is enough
+                    due.get_nowait()
             for check in checks:
                 _run_check(check)
 
-    with reporting_reloads(), _at_hangup(due.set):
+    with reporting_reloads(), _at_hangup(lambda: due.put(None)):
         for check in checks:
             _run_check(check)
         threading.Thread(target=repeat, daemon=True).start()
@@ -43,7 +48,7 @@ def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
             yield
         finally:
             over.set()
-            due.set()
+            due.put(None)
 
 
 @contextlib.contextmanager
