@@ -9,6 +9,7 @@ from itertools import count
 
 from aio_talk import TurnClock
 from bothways.aio.turns import TURN_SECONDS, turns_of
+from bothways.gateway import lines_in_turn
 from bothways.gateway.endings import Code, Ending
 from bothways.gateway.lines_in_turn import LinesInTurn
 from bothways.gateway.log import ConnectionEntry, Log, RequestEntry
@@ -58,6 +59,23 @@ def test_lines_are_written_at_once_while_there_is_room_and_the_others_in_the_nex
                 if turn == 3:
                     told.lines_of.request(ended(MANY), RequestEntry("GET", "a", "/", 0.0))
             assert told.lines == [(each, each) for each in range(MANY + 1)]
+
+    asyncio.run(talk())
+
+
+def test_no_more_lines_wait_than_a_limit(monkeypatch) -> None:
+    """Where more end than can be told, in order still."""
+    monkeypatch.setattr(lines_in_turn, "MOST_UNTOLD", 10)
+
+    async def talk() -> None:
+        clock = TurnClock()
+        told = Told(clock)
+        with clock.running():
+            for number in range(MANY):
+                told.lines_of.connection(ended(number), 0.0)
+            assert len(told.lines) == MANY - 10
+            told.lines_of.write_all()
+            assert told.lines == [(each, each) for each in range(MANY)]
 
     asyncio.run(talk())
 

@@ -14,6 +14,8 @@ from functools import partial
 from bothways.aio.turns import turns_of
 from bothways.gateway.log import ConnectionEntry, Log, RequestEntry
 
+MOST_UNTOLD = 10_000  # lines that wait; for each further one the oldest is written at once
+
 
 class LinesInTurn:
     """Writes lines at once, or in one of the next turns: in order, each with the time of what it tells of."""
@@ -42,6 +44,8 @@ class LinesInTurn:
             return
         self._untold.append(line)
         turns.do_soon(self._write_some)
+        if len(self._untold) > MOST_UNTOLD:
+            turns.run(self._untold.popleft())
 
     def _write_some(self) -> None:
         """Write as many lines as this turn has room for; the others follow in the next ones."""
