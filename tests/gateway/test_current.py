@@ -85,6 +85,22 @@ def test_a_file_that_is_written_all_the_time_is_read_nevertheless(current: Curre
     assert change.changed == {str(setting.mutual.crl)}
 
 
+def test_a_file_that_is_written_slowly_is_not_read_at_each_look_and_told_once(
+    current: Current, setting: Setting
+) -> None:
+    """Each look finds another part of it, which cannot be used."""
+    refused: list[str] = []
+    current.when_refused = lambda path, _error: refused.append(path)
+    beginning, end, looks = setting.mutual.crl.read_bytes()[:100], time.monotonic() + 1.6, 0
+    while time.monotonic() < end:
+        looks += 1
+        replaced(setting.mutual.crl, beginning + b"A" * looks)
+        assert current.look() is None
+        time.sleep(0.05)
+    assert refused == [str(setting.mutual.crl)]
+    assert len(setting.events()) == 1 and "it is truncated" in setting.events()[0]
+
+
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(current: Current, setting: Setting) -> None:
     refused: list[tuple[str, str]] = []
     current.when_refused = lambda path, error: refused.append((path, str(error)))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import GatewayConfig, config_text, parsed_config
-from bothways.gateway.held import SYSTEM_ANCHORS, FileReader, Held, Making
+from bothways.gateway.held import SYSTEM_ANCHORS, FileReader, Held, Making, Paths
 from bothways.gateway.log import Log
 from bothways.gateway.routes import Routes, made_routes
 from bothways.gateway.sources import ContentSources
@@ -90,6 +90,7 @@ class Current:
         self._expiries = ReportedOnce()
         self._looked_for_expiry = 0.0
         self._seen: dict[str, _Seen] = {}
+        self._told: dict[tuple[Paths, str], float] = {}  # why files were not used, and when that was told
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
@@ -176,26 +177,27 @@ class Current:
     def _made_of(self, reader: FileReader, changed: set[str]) -> Change | None:
         before = self.routes.held
         own = {path for paths in before.credentials for path in paths}
-        told = ReportedOnce()
         for different in dict.fromkeys((frozenset(changed), frozenset(changed - own))):
             making = Making(reader, before, different, datetime.now(UTC), keeps=True)
             try:
                 routes = made_routes(self.routes.config, self._tickets, making)
             except ConfigError as error:  # such as a certificate that fits no signature scheme
                 self._unused |= different
-                for line in told.news({str(error): f"{error}; the earlier content stays in use"}):
-                    self._log.event(line)
-                    self.when_refused(min(changed), error)
+                for [path], problem in self._not_told_lately([((min(changed),), error)]):
+                    self._log.event(_stays(problem))
+                    self.when_refused(path, problem)
                 continue
             self._note(reader)
             self._unused = (self._unused - different).union(*(paths for paths, _ in making.kept))
-            for paths, problem in making.kept:
+            kept = self._not_told_lately(making.kept)
+            for paths, problem in kept:
                 self.when_refused(paths[0], problem)
+            news = (*making.news, *(_stays(problem) for _, problem in kept))
             if _is_same(making.held, before):
-                for line in making.news:
+                for line in news:
                     self._log.event(line)
                 return None
-            return Change(routes, self._text, reader.contents, different, False, tuple(making.news))
+            return Change(routes, self._text, reader.contents, different, False, news)
         return None
 
     def take(self, change: Change) -> None:
@@ -234,8 +236,17 @@ class Current:
             seen = self._seen.setdefault(path, _Seen(stamp, now, now))
             seen.note(stamp, now)
             if seen.may_be_read(now):
+                del self._seen[path]  # one that is written on is not read again at each look
                 changed.add(path)
         return changed
+
+    def _not_told_lately(self, kept: list[tuple[Paths, ConfigError]]) -> list[tuple[Paths, ConfigError]]:
+        """Return those that were not told within some seconds, of a file that is being written slowly."""
+        now = files.monotonic()
+        self._told = {key: at for key, at in self._told.items() if now < at + TRY_AGAIN_SECONDS}
+        new = [(paths, error) for paths, error in kept if (paths, str(error)) not in self._told]
+        self._told |= {(paths, str(error)): now for paths, error in new}
+        return new
 
     def _is_different(self, path: str, reader: FileReader) -> bool:
         return path in self._unused or self._digests.get(path) != reader.digests[path]
@@ -258,6 +269,10 @@ class Current:
         """Return which of our certificates should have been renewed, unless that was told."""
         own = ((paths[0], each) for paths, each in self.routes.held.credentials.items())
         return self._overdue.news(own, datetime.now(UTC))
+
+
+def _stays(error: ConfigError) -> str:
+    return f"{error}; the earlier content stays in use"
 
 
 def _nobody_is_told(_path: str, _error: Exception) -> None:

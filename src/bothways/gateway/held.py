@@ -268,5 +268,4 @@ class Making:
         return made[paths]
 
     def _keep(self, error: ConfigError, *paths: str) -> None:
-        self.news.append(f"{error}; the earlier content stays in use")
         self.kept.append((paths, error))

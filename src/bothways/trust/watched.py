@@ -60,12 +60,16 @@ class _Followed:
         try:
             result = read()
         except Exception:
-            self._taken = stamps
+            self._note(stamps)
             raise
         if self._stamps() != stamps:
             return None
-        self._taken = stamps
+        self._note(stamps)
         return result
+
+    def _note(self, stamps: Stamps) -> None:
+        """Note what was read; files that are written on are not read again at each look."""
+        self._taken, self._since = stamps, None
 
     def _stamps(self) -> Stamps:
         return tuple(files.stamp(path) for path in self._paths)

@@ -191,7 +191,7 @@ def test_a_renewed_certificate_goes_on_with_the_session_of_its_key(setting: Sett
     mine.cert.write_bytes(setting.mutual.identity("client").cert.read_bytes())
     other = Making(FileReader(), first.held, {str(mine.cert)}, datetime.now(UTC), keeps=True)
     assert other.credentials(own) is one, "a certificate of another key leaves the earlier one in use"
-    assert "the key in the token does not belong to the certificate" in other.news[0]
+    assert "the key in the token does not belong to the certificate" in str(other.kept[0][1])
 
 
 @pytest.mark.parametrize(
