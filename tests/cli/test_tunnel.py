@@ -93,8 +93,8 @@ def test_a_failure_is_explained_and_the_tunnel_goes_on(mutual: MutualTLS) -> Non
         ("0.0.0.0:5000", ("--insecure-tcp",), "a tunnel listens on this machine only"),
         ("t.sock", ("--starttls", "smtp"), "in this protocol the server speaks first"),
         ("x" * 200, (), "a Unix socket has a path of 1 to 107 bytes"),
-        ("t.sock", ("--metrics", "0.0.0.0:9465"), "--metrics 0.0.0.0:9465: it is not on this machine"),
-        ("t.sock", ("--metrics", "9465"), "--metrics: expected HOST:PORT"),
+        ("t.sock", ("--metrics", "0.0.0.0:9465"), "'--metrics': it is not on this machine"),
+        ("t.sock", ("--metrics", "9465"), "'--metrics': expected HOST:PORT"),
     ],
 )
 def test_wrong_use_is_reported_with_what_to_do(

@@ -19,7 +19,7 @@ from bothways.cli.clients.client_side import (
 )
 from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.starttls import PROTOCOL
-from bothways.cli.options.types import Seconds
+from bothways.cli.options.types import ParsedType, Seconds
 from bothways.cli.output.terminal import DONE, bounded, headline, refuse, say
 from bothways.cli.output.watching import RegularCheck, checking_regularly
 from bothways.diagnosis.failure import explain_failure
@@ -36,6 +36,19 @@ from bothways.trust.anchors import WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
 
 CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
+
+
+def _operator_address(text: str) -> Endpoint:
+    """Return where metrics are answered: without TLS, so that only this machine may ask. Raises ConfigError."""
+    address = parsed_address(text)
+    if isinstance(address, TCPAddress) and not is_loopback(address.host):
+        raise ConfigError("it is not on this machine; use 127.0.0.1, or unix:PATH")
+    return address
+
+
+OPERATOR_ADDRESS: ParsedType[Endpoint] = ParsedType(
+    "HOST:PORT|unix:PATH", TCPAddress | UnixAddress, _operator_address
+)
 
 
 @click.command("tunnel")
@@ -56,8 +69,9 @@ CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
 )
 @click.option(
     "--metrics",
-    "metrics_at",
+    "metrics_address",
     metavar="HOST:PORT|unix:PATH",
+    type=OPERATOR_ADDRESS,
     help="Where /metrics, /healthz and /readyz are answered, on this machine only; by default nowhere.",
 )
 @click.option(
@@ -75,7 +89,7 @@ def command(
     name: str | None,
     insecure_tcp: bool,
     starttls: Protocol | None,
-    metrics_at: str | None,
+    metrics_address: Endpoint | None,
     timeout: float,
 ) -> int:
     """Forward connections of local programs from the Unix socket PATH to a server, over TLS with our certificate.
@@ -86,7 +100,6 @@ def command(
     """
     client.workload.check_required(client.side, client.keys)
     where = _local(local, insecure_tcp)
-    metrics_address = None if metrics_at is None else _operator_address(metrics_at)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
         refuse(
             f"--starttls {starttls.name}: in this protocol the server speaks first, and the program would wait for it",
@@ -122,17 +135,6 @@ def _held(client: ClientOptions, loaded: ClientSide, lists: CRLFiles) -> Held:
         anchors={} if client.ca is None else {(client.ca,): anchors},
         lists={tuple(each): Lists(lists.store, each)} if each else {},
     )
-
-
-def _operator_address(text: str) -> Endpoint:
-    """Return where metrics are answered: without TLS, so that only this machine may ask."""
-    try:
-        address = parsed_address(text)
-    except ConfigError as error:
-        refuse(f"--metrics: {error}")
-    if isinstance(address, TCPAddress) and not is_loopback(address.host):
-        refuse(f"--metrics {text}: it is not on this machine", "use 127.0.0.1, or unix:PATH")
-    return address
 
 
 def _config(loaded: ClientSide, handshake_timeout: float) -> ClientConfig:
