@@ -269,6 +269,8 @@ class ClientProtocol(AdmittedProtocol):
         )
         self.relay.hand_over(self._conversation.client)
         self._conversation.start()
+        if self._gateway.drains:
+            self._conversation.drain()
 
     async def _reach(self, stream: ByteStream) -> backends.Unreached | None:
         """Connect to the service, by what counts now; return what prevents it."""

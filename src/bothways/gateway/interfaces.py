@@ -60,6 +60,7 @@ class ServingGateway(Protocol):
     """A gateway, for its clients.
 
     `routes`: those of new clients.  `before_tls`: connections without TLS yet.  `lines`: what tells of what has ended.
+    `drains`: whether no further request is taken.
     """
 
     routes: Routes
@@ -69,6 +70,7 @@ class ServingGateway(Protocol):
     auditor: Auditor
     log: Log
     lines: LinesInTurn
+    drains: bool
 
     @property
     def spans(self) -> Spans | None:

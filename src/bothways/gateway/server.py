@@ -88,7 +88,7 @@ class Gateway:
         self.before_tls = ConnectionsBeforeTLS(limits.handshakes)
         self._sharing = Sharing(self, log.event, self.meter)
         self._listening: dict[ListenerAddress, Server] = {}
-        self._accepts = True
+        self._accepts, self.drains = True, False
         # What verifies those that are not verified by the newest routes yet.
         self._behind: dict[GatewayClient, Callable[[], None]] = {}
         self._observing: asyncio.Task[None] | None = None
@@ -343,6 +343,7 @@ class Gateway:
     async def drain(self) -> None:
         """Accept nobody any more, and wait for those who are there as long as the file says; then end them."""
         self.close_listeners(but_metrics=True)
+        self.drains = True  # for those, too, whose handshake ends later
         for client in tuple(self.clients):
             client.drain()
         with contextlib.suppress(TimeoutError):

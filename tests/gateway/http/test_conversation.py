@@ -386,3 +386,37 @@ def test_a_gateway_that_drains_ends_idle_clients_and_lets_requests_end(setting: 
         assert {each["ended"] for each in setting.reported() if "path" not in each} == {"the gateway ends"}
 
     asyncio.run(talk())
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+def test_a_client_whose_handshake_ends_while_the_gateway_drains_is_not_served(
+    setting: Setting, protocol: str
+) -> None:
+    """Else it would keep its connection until the time of draining is over, and lose what it requests then."""
+
+    async def talk() -> None:
+        go_on = asyncio.Event()
+
+        async def slow(got: Got) -> bytes:
+            await go_on.wait()
+            return page(got)
+
+        async with web(slow) as requests, gateway_to(setting, requests) as gateway:
+            _, writer = await setting.open(gateway)
+            writer.write(GET + b"\r\n")
+            await until(lambda: requests.got)
+            opening = asyncio.ensure_future(setting.open(gateway, alpn=[protocol]))
+            while len(tuple(gateway.clients)) < 2:
+                await asyncio.sleep(0)
+            draining = asyncio.ensure_future(gateway.drain())
+            await asyncio.sleep(0)
+            assert not opening.done()
+            late, its_writer = await opening
+            if protocol != "h2":
+                its_writer.write(GET + b"\r\n")
+            assert await asyncio.wait_for(late.read(), 20) == b""
+            assert len(requests.got) == 1
+            go_on.set()
+            await asyncio.wait_for(draining, 20)
+
+    asyncio.run(talk())

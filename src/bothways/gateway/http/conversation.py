@@ -128,7 +128,7 @@ class Conversation:
     async def _serve(self) -> Ending:
         times = self._times
         patience = Patience(times.keep_alive, times.request_head, times.request_body)
-        if self.served.protocol == HTTP2:
+        if self.served.protocol == HTTP2 and not self._draining:
             self._server2 = HTTP2Server(
                 self.client, patience, self._serve_stream, self._end_if_idle, self._tell_refused
             )
