@@ -181,11 +181,15 @@ async def test_a_missing_or_failing_signer_is_reported():
     def fails(request: SignatureWanted) -> bytes:
         raise ZeroDivisionError("out of order")
 
+    async def gives_up(request: SignatureWanted) -> bytes:
+        raise asyncio.CancelledError  # of a task that it has waited for
+
     async with serving(echo) as server:
         config = ada(credentials=Credentials.external(identities.client().chain_pem))
         for signer, words in (
             (None, ("the private key of the credentials is held elsewhere: pass a signer")),
             (fails, "out of order"),
+            (gives_up, "was cancelled"),
         ):
             with pytest.raises(UsageError, match=words):
                 await open_to(server, config, signer=signer)

@@ -67,7 +67,11 @@ class Answering:
         try:
             answer = await answer_to(self._answers, request)
         except asyncio.CancelledError:
-            raise
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            cancelled = RuntimeError("what was to answer was cancelled")
+            self._turns.do(partial(self._continue_without, request, cancelled))
         except Exception as error:  # noqa: BLE001 - our own side's signer may raise anything: who waits is told
             self._turns.do(partial(self._continue_without, request, error))
         else:
