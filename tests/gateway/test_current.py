@@ -101,6 +101,18 @@ def test_a_file_that_is_written_slowly_is_not_read_at_each_look_and_told_once(
     assert len(setting.events()) == 1 and "it is truncated" in setting.events()[0]
 
 
+def test_a_file_that_was_read_with_a_refused_configuration_counts_for_the_earlier_one(
+    current: Current, setting: Setting
+) -> None:
+    """Such as a CRL that came with a configuration whose listener cannot be opened."""
+    setting.mutual.revoke(setting.mutual.identity("client"))
+    assert current.read_again().changed == {str(setting.mutual.crl)}
+    current.refuse(OSError("the address is in use"))
+    change = looked(current, 5.0)
+    assert change.changed == {str(setting.mutual.crl)}
+    assert not change.routes.all[0].judges_like(current.routes.all[0])
+
+
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(current: Current, setting: Setting) -> None:
     refused: list[tuple[str, str]] = []
     current.when_refused = lambda path, error: refused.append((path, str(error)))

@@ -94,6 +94,7 @@ class Current:
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
+        self._untaken: set[str] = set()  # files that were read with a configuration that is not in use yet
         self._sources = ContentSources()
         reader = FileReader(self._sources)
         making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
@@ -134,7 +135,7 @@ class Current:
         routes = made_routes(config, self._tickets, making)
         self._note(reader)
         self._unused.clear()
-        self._refused_at = None
+        self._refused_at, self._untaken = None, changed
         return Change(routes, text, reader.contents, frozenset(changed), True, tuple(making.news))
 
     def is_other_configuration(self) -> bool:
@@ -202,7 +203,7 @@ class Current:
 
     def take(self, change: Change) -> None:
         """Use a change from here on, and tell it."""
-        self.routes, self._text = change.routes, change.text
+        self.routes, self._text, self._untaken = change.routes, change.text, set()
         self._log.form = change.routes.config.log_format
         for line in change.news:
             self._log.event(line)
@@ -216,6 +217,10 @@ class Current:
     def refuse(self, error: Exception) -> None:
         """Tell why the configuration is not taken, unless it was only tried again, with the same result."""
         self._refused_at = files.monotonic()
+        for path in self._untaken:  # what is in them counts for the earlier configuration
+            self._taken[path] = None
+            self._digests.pop(path, None)
+        self._untaken = set()
         if not self._tries_again:
             self._refusals = ReportedOnce()
         self._tries_again = False
