@@ -113,6 +113,20 @@ def test_a_file_that_was_read_with_a_refused_configuration_counts_for_the_earlie
     assert not change.routes.all[0].judges_like(current.routes.all[0])
 
 
+def test_a_change_that_was_not_taken_is_made_again(current: Current, setting: Setting, monkeypatch) -> None:
+    """A defect while it was taken loses no revocation."""
+    monkeypatch.setattr(module, "TRY_AGAIN_SECONDS", 0.1)
+    setting.mutual.revoke(setting.mutual.identity("client"))
+    for _ in range(2):
+        change = looked(current)
+        assert change.changed == {str(setting.mutual.crl)}
+    current.take(change)
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        assert current.look() is None
+        time.sleep(0.02)
+
+
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(current: Current, setting: Setting) -> None:
     refused: list[tuple[str, str]] = []
     current.when_refused = lambda path, error: refused.append((path, str(error)))

@@ -94,7 +94,8 @@ class Current:
         self._taken: dict[str, files.Stamp | None] = {}
         self._digests: dict[str, bytes] = {}
         self._unused: set[str] = set()
-        self._untaken: set[str] = set()  # files that were read with a configuration that is not in use yet
+        self._untaken: set[str] = set()  # files of which a change was made that is not in use yet
+        self._made_at = 0.0
         self._sources = ContentSources()
         reader = FileReader(self._sources)
         making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
@@ -158,6 +159,8 @@ class Current:
     def look(self) -> Change | None:
         """Read what has changed on disk; a file that cannot be used is told, and leaves the earlier one in use."""
         self._warn_of_expiry()
+        if files.monotonic() >= self._made_at + TRY_AGAIN_SECONDS:
+            self._forget_untaken()  # a defect kept whoever serves from taking it
         for line in self._sources.poll():
             self._log.event(line)
         changed = self._changed_files()
@@ -198,6 +201,7 @@ class Current:
                 for line in news:
                     self._log.event(line)
                 return None
+            self._untaken, self._made_at = set(different), files.monotonic()
             return Change(routes, self._text, reader.contents, different, False, news)
         return None
 
@@ -217,10 +221,7 @@ class Current:
     def refuse(self, error: Exception) -> None:
         """Tell why the configuration is not taken, unless it was only tried again, with the same result."""
         self._refused_at = files.monotonic()
-        for path in self._untaken:  # what is in them counts for the earlier configuration
-            self._taken[path] = None
-            self._digests.pop(path, None)
-        self._untaken = set()
+        self._forget_untaken()  # what is in those files counts for the earlier configuration
         if not self._tries_again:
             self._refusals = ReportedOnce()
         self._tries_again = False
@@ -230,6 +231,13 @@ class Current:
             self._log.event(each)
 
     # -- files -----------------------------------------------------------------------------------------
+
+    def _forget_untaken(self) -> None:
+        """Read those files again of which a change was made that nobody has taken."""
+        for path in self._untaken:
+            self._taken[path] = None
+            self._digests.pop(path, None)
+        self._untaken = set()
 
     def _changed_files(self) -> set[str]:
         now, changed = files.monotonic(), set()
