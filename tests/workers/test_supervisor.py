@@ -251,6 +251,25 @@ def test_a_machine_that_starts_no_process_is_asked_again_later(tmp_path):
         program.until("serving")
 
 
+SIGNALLED_AT_ONCE = """
+real = os.fork
+def fork():
+    pid = real()
+    if pid == 0:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+    return pid
+os.fork = fork
+"""
+
+
+def test_a_signal_to_a_worker_that_was_just_forked_is_not_lost(tmp_path):
+    """The handlers of the supervisor, which it has until then, would take it: it would be served until it is killed."""
+    with running(tmp_path, count=1, prelude=SIGNALLED_AT_ONCE) as program:
+        assert program.until("worker 1")[0].endswith("ended with signal 15")
+        assert program.until("ended") == ["1"]
+
+
 def test_a_check_before_workers_are_replaced_may_prevent_that(tmp_path):
     """As who reads files again and finds them wrong."""
     with running(tmp_path, prelude="may = lambda: Path('right').exists() or tell('not replaced')") as program:

@@ -78,8 +78,18 @@ def fork(
     """
     reading, writing = os.pipe()
     _flush_standard_streams()
-    pid = os.fork()
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, OWN_SIGNALS
+    )  # our handlers would take the worker's signals
+    try:
+        pid = os.fork()
+    except OSError:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        os.close(reading)
+        os.close(writing)
+        raise
     if pid:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(writing)
         os.set_blocking(reading, False)
         return WorkerProcess(number, pid, reading, since)
@@ -92,6 +102,7 @@ def fork(
             signal.signal(each_signal, signal.SIG_DFL)
         for each_signal in IGNORED_SIGNALS:
             signal.signal(each_signal, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         threading.Thread(target=_end_with_supervisor, args=(lifeline[0],), daemon=True).start()
         status = work(lambda: _report_ready(writing)) or 0
     except SystemExit as end:
