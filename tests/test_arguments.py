@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,9 +140,17 @@ def cases() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("call", "right", "argument"), list(cases()))
 def test_an_argument_of_another_kind_is_refused_by_an_error_of_ours_or_taken(
-    call: Callable[..., object], right: dict[str, Any], argument: str
+    call: Callable[..., object],
+    right: dict[str, Any],
+    argument: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """No TypeError or AttributeError out of the depths, which would not say what is wrong."""
+    """No TypeError or AttributeError out of the depths, which would not say what is wrong.
+
+    A path that is taken may be written: ticket keys are made in their file.
+    """
+    monkeypatch.chdir(tmp_path)
     for wrong in WRONG:
         with suppress(TLSError):
             call(**right | {argument: wrong})
