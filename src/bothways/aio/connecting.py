@@ -16,9 +16,11 @@ from bothways.errors import UsageError
 from bothways.starttls import Exchange
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
+T = TypeVar("T")
 Made = Callable[[], asyncio.BaseProtocol]
 Connected = tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
 Way = Callable[[Made], Awaitable[Connected]]
+_Found = tuple[int, int, int, str, Any]  # as getaddrinfo returns it
 
 
 def way_to(
@@ -67,14 +69,13 @@ async def _to_host(address: TCPAddress, made: Made) -> Connected:
     loop, (host, port) = asyncio.get_running_loop(), address
     if _is_number(host):
         return await loop.create_connection(made, host, port)
-    errors: list[OSError] = []
-    for family, _, _, _, target in await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+
+    async def connected(found: _Found) -> Connected:
+        family, _, _, _, target = found
         number = str(target[0]) + (f"%{target[3]}" if len(target) > 3 and target[3] else "")
-        try:
-            return await loop.create_connection(made, number, port, family=family)
-        except OSError as error:
-            errors.append(error)
-    raise _told(errors)
+        return await loop.create_connection(made, number, port, family=family)
+
+    return await _first_that_answers(address, connected)
 
 
 def _is_number(host: str) -> bool:
@@ -92,14 +93,23 @@ async def connected_socket(address: Address) -> socket.socket:
     """
     if not isinstance(address, TCPAddress):
         return await _socket_to(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
-    loop = asyncio.get_running_loop()
+    return await _first_that_answers(address, _socket_of)
+
+
+async def _first_that_answers(address: TCPAddress, connect: Callable[[_Found], Awaitable[T]]) -> T:
+    """Return what `connect` makes of the first address of a name that answers. Raises OSError as `connected_socket`."""
     errors: list[OSError] = []
-    for family, kind, protocol, _, target in await loop.getaddrinfo(*address, type=socket.SOCK_STREAM):
+    for found in await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM):
         try:
-            return await _socket_to(family, kind, protocol, target)
+            return await connect(found)
         except OSError as error:
             errors.append(error)
-    raise _told(errors)
+    raise most_telling(errors) if errors else OSError("its name has no address")
+
+
+async def _socket_of(found: _Found) -> socket.socket:
+    family, kind, protocol, _, target = found
+    return await _socket_to(family, kind, protocol, target)
 
 
 async def _socket_to(family: int, kind: int, protocol: int, target: Any) -> socket.socket:
@@ -113,7 +123,3 @@ async def _socket_to(family: int, kind: int, protocol: int, target: Any) -> sock
         sock.close()
         raise
     return sock
-
-
-def _told(errors: list[OSError]) -> OSError:
-    return most_telling(errors) if errors else OSError("its name has no address")

@@ -23,12 +23,8 @@ from bothways.trust.reported_once import ReportedOnce
 LOOK_SECONDS = 0.1  # how often files are looked at: what is in them counts within a second
 SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it is before it is read
 UNSETTLED_SECONDS = 0.5  # after that a file is read that is being written all the time
-CONFIG_SETTLED_SECONDS = (
-    0.4  # the same for the configuration itself, of which a part could say something else
-)
-TRY_AGAIN_SECONDS = (
-    5.0  # how often one that could not be used is read again, as its files may have come since
-)
+CONFIG_SETTLED_SECONDS = 0.4  # the same for the configuration, of which a part could say something else
+TRY_AGAIN_SECONDS = 5.0  # how often an unusable one is read again, as its files may have come since
 EXPIRY_SECONDS = 5.0  # how often it is looked which CRLs have expired
 
 
