@@ -78,9 +78,8 @@ def fork(
     """
     reading, writing = os.pipe()
     _flush_standard_streams()
-    before = signal.pthread_sigmask(
-        signal.SIG_BLOCK, OWN_SIGNALS
-    )  # our handlers would take the worker's signals
+    # They wait until the worker has its own handlers: those of the supervisor would take its signals.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, OWN_SIGNALS)
     try:
         pid = os.fork()
     except OSError:
