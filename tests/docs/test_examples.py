@@ -96,7 +96,7 @@ def test_a_first_gateway_is_checked_and_explained_as_printed(
 
 GATEWAY_FILES = [
     pytest.param(block, id=f"{page.stem}-{number}")
-    for page in (ROOT / "README.md", ROOT / "docs" / "gateway.md")
+    for page in (ROOT / "README.md", ROOT / "docs" / "gateway.md", ROOT / "docs" / "running-a-gateway.md")
     for number, block in enumerate(TOML.findall(page.read_text(encoding="utf-8")), 1)
 ]
 

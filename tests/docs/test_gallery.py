@@ -33,6 +33,8 @@ def test_the_page_shows_every_picture_with_its_title_and_leads_to_every_page():
     assert {path.stem for path in FOLDER.glob("*.svg")} == set(PLAYS)
     others = {path.name for path in FOLDER.iterdir() if path.suffix != ".svg"}
     assert others == {"gateway-status.png"}  # python -m gallery.status
-    assert "](gallery/gateway-status.png)" in (Path(DOCS) / "gateway.md").read_text(encoding="utf-8")
+    assert "](gallery/gateway-status.png)" in (Path(DOCS) / "running-a-gateway.md").read_text(
+        encoding="utf-8"
+    )
     linked = set(re.findall(r"\]\(([a-z0-9-]+\.md)\)", PAGE))
     assert linked == {path.name for path in Path(DOCS).glob("*.md")} - {"README.md"}

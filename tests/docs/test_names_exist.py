@@ -59,6 +59,14 @@ def test_every_option_that_a_page_names_exists(page: Path) -> None:
 
 
 @by_page(HAND_WRITTEN)
+def test_every_command_that_a_page_names_exists(page: Path) -> None:
+    text = text_of(page)
+    for named in (*re.findall(r"`(bothways [a-z][a-z -]*)", text), *command_lines(text)):
+        words = tuple(named.split()[1:])
+        assert longest(words) or words[0].startswith("-"), named
+
+
+@by_page(HAND_WRITTEN)
 def test_every_command_line_of_a_page_names_options_of_that_command(page: Path) -> None:
     for words, rest in COMMAND.findall(text_of(page)):
         path = longest(tuple(words.split()))

@@ -19,7 +19,7 @@ from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.http.messages import RefusedRequest
 from gateway_talk import IN_ORDER
 
-DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[2] / "docs" / "running-a-gateway.md"
 
 
 def test_every_code_has_a_cause_unless_nothing_failed() -> None:

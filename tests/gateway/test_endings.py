@@ -12,7 +12,7 @@ from bothways.errors import InternalError
 from bothways.faults import Reason
 from bothways.gateway.endings import LIMITS, Code, ending_of, is_verdict
 
-DOCS = Path(__file__).parents[2] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[2] / "docs" / "running-a-gateway.md"
 
 
 @pytest.mark.parametrize(

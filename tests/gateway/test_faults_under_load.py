@@ -1,4 +1,4 @@
-"""What fails beside or behind many open connections: those end that docs/gateway.md names, no other; no byte is lost.
+"""What fails beside or behind many open connections: those end that the page names, no other.
 
 Every client and the service check each byte by content; see `gateway_load`.
 """

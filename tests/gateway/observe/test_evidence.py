@@ -15,7 +15,7 @@ from gateway_talk import Setting
 
 pytestmark = pytest.mark.network
 
-DOCS = Path(__file__).parents[3] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[3] / "docs" / "running-a-gateway.md"
 RULE = '[[route.allow]]\ndns = "client.example"\n[[route.deny]]\ndns = "denied.example"'
 
 

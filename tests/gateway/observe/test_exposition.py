@@ -17,7 +17,7 @@ from gateway_talk import ANYBODY, Setting
 
 pytestmark = pytest.mark.network
 
-DOCS = Path(__file__).parents[3] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[3] / "docs" / "running-a-gateway.md"
 RULE = '[[route.allow]]\ndns = "client.example"\n[[route.deny]]\ndns = "denied.example"'
 
 

@@ -14,7 +14,7 @@ from operator_talk import samples
 
 pytestmark = pytest.mark.network
 
-DOCS = Path(__file__).parents[3] / "docs" / "gateway.md"
+DOCS = Path(__file__).parents[3] / "docs" / "running-a-gateway.md"
 RULE = '[[route.allow]]\ndns = "client.example"\n[[route.deny]]\ndns = "denied.example"'
 
 

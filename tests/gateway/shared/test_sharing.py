@@ -152,8 +152,8 @@ def test_evidence_that_one_gateway_fetched_ends_a_client_of_the_other(setting: S
 
 
 def test_the_rights_that_the_guide_gives_suffice(setting: Setting) -> None:
-    """docs/gateway.md, for counts, news and ticket keys; without them the log says which is missing."""
-    guide = (ROOT / "docs" / "gateway.md").read_text()
+    """docs/running-a-gateway.md, for counts, news and ticket keys; without them the log says which is missing."""
+    guide = (ROOT / "docs" / "running-a-gateway.md").read_text()
     [line] = re.findall(r"^ACL SETUSER gateway on >PASSWORD .*$", guide, re.M)
 
     async def talk(server: RedisServer) -> None:
