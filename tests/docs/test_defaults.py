@@ -356,10 +356,94 @@ VALUES = {
     "connection of `run` without data": seconds(option("run", "--idle-timeout")),
     "time for requests to finish when `run` ends": seconds(run.GRACE_SECONDS),
     "one address or IPv6 /64, of each of these": SHARE,
+    "files and sockets that a command has to be able to open: one that connects; one that serves, and `demo`": (
+        f"{CLIENT_DESCRIPTORS}; {SERVER_DESCRIPTORS}"
+    ),
+    "pauses before a worker that was ready, and ended, is started again": (
+        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_SERVED)}"
+    ),
+    "pauses before a worker that never was ready is started again": (
+        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_FAILED)}"
+    ),
+    # Gateway
     "verified connections of `gateway`": str(GATEWAY.connections),
     "handshakes in progress of `gateway`; one address 1/4 of them": str(GATEWAY.handshakes),
     "connections of one address or IPv6 /64 to `gateway`": str(GATEWAY.per_address),
     "connections of clients with the same names to `gateway`": str(GATEWAY.per_identity),
+    "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
+    "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
+    "connections to `gateway` whose PROXY header is not complete": str(GATEWAY.handshakes),
+    "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
+    "time for `gateway` to connect to a backend": seconds(TIMES.connect),
+    "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
+    "time for connections to end when `gateway` ends": seconds(TIMES.drain),
+    "time for a worker of `gateway` to apply a new configuration": (
+        f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
+    ),
+    "time for the new `gateway` to be ready after SIGUSR2": (
+        f"{seconds(handover.READY_SECONDS)}; then the old one continues"
+    ),
+    "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
+    "listeners in it; addresses and networks in `proxy_from` of one": (
+        f"{gateway_config.MOST_LISTENERS}; {gateway_proxies.MOST_NETWORKS}"
+    ),
+    "connections of an operator to `[metrics]` of `gateway`, in each worker; the time for a request": (
+        f"{operator.MOST_CONNECTIONS}; {seconds(operator.PATIENCE.head)}"
+    ),
+    "identities of clients that have a metric of their own; the others are counted together": str(
+        snapshot.IDENTITIES
+    ),
+    "connections on the status page of `gateway`; codes of refusals in each worker; ladders that it draws": (
+        f"{status_page.CONNECTIONS}; {refusals.GROUPS}; "
+        f"{refusals.AT_ONCE} at once, then one in {seconds(refusals.EVERY_SECONDS)}"
+    ),
+    "entry of the audit file of `gateway`; time to wait for its lock": (
+        f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"
+    ),
+    "memory for the counters of a worker of `gateway`; for its state": (
+        f"{size(shared_memory.NUMBERS_BYTES)}; {size(board.STATE_BYTES)}"
+    ),
+    # HTTP of a gateway
+    "requests at once on a connection of HTTP/2": str(link2.STREAMS),
+    "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
+        str(http_services.BUSY)
+    ),
+    "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
+    "times that a request is made again after a service of HTTP/2 has refused it": (
+        f"{conversation_of_gateway.REFUSALS - 1}"
+    ),
+    "head of a request to `gateway`; header fields in it": (
+        f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
+    ),
+    "length that Content-Length may say": "2^63 - 1" * (http_messages.LENGTH_LIMIT == 2**63 - 1),
+    "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
+    "informational responses before the response to one request": str(forward.INFORMATIONAL),
+    "heads of one response of HTTP/2 that wait to be forwarded": str(client2.MOST_HEADS),
+    "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
+    "part of a body that `gateway` buffers, in each direction": size(http_messages.PIECE),
+    "bytes of bodies that a peer of HTTP/2 may send ahead, in a stream; in all": (
+        f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
+    ),
+    "time for the head of a request to `gateway`; for the next piece of its body": (
+        f"{seconds(TIMES.request_head)}; {seconds(TIMES.request_body)}"
+    ),
+    "time for a service of `gateway` to answer a request": seconds(TIMES.response),
+    "time between requests to `gateway`": seconds(TIMES.keep_alive),
+    "frames of HTTP/2 without content: at once; further ones each second": (
+        f"{http2_budget.COST_AT_ONCE:g}; {http2_budget.COST_PER_SECOND:g}"
+    ),
+    "number of such frames that a peer may send for each part of a body that it gets": (
+        f"{http2_budget.ANSWERS_TO_PART:g}"
+    ),
+    "number of such frames that the reset of a stream counts as": f"{http2_budget.COST_OF_RESET:g}",
+    "fields of one head of HTTP/2 that end its stream at most, beyond which the connection ends": (
+        f"{http2_receiver.DECOMPRESSED} times what the peer was told"
+    ),
+    "table by which heads of HTTP/2 to a peer are compressed; changes of its size in one head": (
+        f"at most {http2_engine.TABLE_LIMIT} bytes; {http2_engine.SIZE_UPDATES}"
+    ),
+    "streams of a connection of HTTP/2 of which is remembered how they ended": f"{http2_engine.CLOSED_STREAMS}",
+    # Redis shared by gateways
     "time for which a client of `gateway` waits for a shared count; then the count of the process decides": seconds(
         shared_limits.ANSWER_SECONDS
     ),
@@ -390,82 +474,7 @@ VALUES = {
         f"{news_kept.MOST_WAITING} and {size(news_kept.MOST_OCTETS_WAITING)}; {news_check.MOST_ISSUERS}"
     ),
     "time within which gateways publish again the news that Redis has lost": seconds(revocation_news.SPREAD_SECONDS),
-    "log lines about refused revocation news": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
-    "bytes of a client of `gateway` before it is verified": size(GATEWAY.bytes_before_verdict),
-    "time for a ClientHello to `gateway`; for the handshake": f"{seconds(TIMES.hello)}; {seconds(TIMES.handshake)}",
-    "connections to `gateway` whose PROXY header is not complete": str(GATEWAY.handshakes),
-    "PROXY header to `gateway`; the time for it": f"{proxy_header.MOST_BYTES} bytes; {seconds(TIMES.hello)}",
-    "head of a request to `gateway`; header fields in it": (
-        f"{size(http_messages.HEAD_LIMIT)}; {http_messages.FIELDS_LIMIT}"
-    ),
-    "files and sockets that a command has to be able to open: one that connects; one that serves, and `demo`": (
-        f"{CLIENT_DESCRIPTORS}; {SERVER_DESCRIPTORS}"
-    ),
-    "requests at once on a connection of HTTP/2": str(link2.STREAMS),
-    "bytes of bodies that a peer of HTTP/2 may send ahead, in a stream; in all": (
-        f"{size(link2.STREAM_WINDOW)}; {size(link2.CONNECTION_WINDOW)}"
-    ),
-    "frames of HTTP/2 without content: at once; further ones each second": (
-        f"{http2_budget.COST_AT_ONCE:g}; {http2_budget.COST_PER_SECOND:g}"
-    ),
-    "table by which heads of HTTP/2 to a peer are compressed; changes of its size in one head": (
-        f"at most {http2_engine.TABLE_LIMIT} bytes; {http2_engine.SIZE_UPDATES}"
-    ),
-    "streams of a connection of HTTP/2 of which is remembered how they ended": f"{http2_engine.CLOSED_STREAMS}",
-    "length that Content-Length may say": "2^63 - 1" * (http_messages.LENGTH_LIMIT == 2**63 - 1),
-    "number of such frames that a peer may send for each part of a body that it gets": (
-        f"{http2_budget.ANSWERS_TO_PART:g}"
-    ),
-    "number of such frames that the reset of a stream counts as": f"{http2_budget.COST_OF_RESET:g}",
-    "fields of one head of HTTP/2 that end its stream at most, beyond which the connection ends": (
-        f"{http2_receiver.DECOMPRESSED} times what the peer was told"
-    ),
-    "requests of one connection to `gateway` that are in progress at a service of HTTP/1.1; others wait": (
-        str(http_services.BUSY)
-    ),
-    "connections of one client of `gateway` to its service that are kept for other requests": str(http_services.IDLE),
-    "times that a request is made again after a service of HTTP/2 has refused it": (
-        f"{conversation_of_gateway.REFUSALS - 1}"
-    ),
-    "head of a response to `gateway`": size(http_messages.RESPONSE_HEAD_LIMIT),
-    "informational responses before the response to one request": str(forward.INFORMATIONAL),
-    "heads of one response of HTTP/2 that wait to be forwarded": str(client2.MOST_HEADS),
-    "header fields that tell a service who its client is": size(identity_fields.MOST_BYTES),
-    "part of a body that `gateway` buffers, in each direction": size(http_messages.PIECE),
-    "time for the head of a request to `gateway`; for the next piece of its body": (
-        f"{seconds(TIMES.request_head)}; {seconds(TIMES.request_body)}"
-    ),
-    "time for a service of `gateway` to answer a request": seconds(TIMES.response),
-    "time between requests to `gateway`": seconds(TIMES.keep_alive),
-    "time for `gateway` to connect to a backend": seconds(TIMES.connect),
-    "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
-    "time for connections to end when `gateway` ends": seconds(TIMES.drain),
-    "time for a worker of `gateway` to apply a new configuration": (
-        f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
-    ),
-    "time for the new `gateway` to be ready after SIGUSR2": (
-        f"{seconds(handover.READY_SECONDS)}; then the old one continues"
-    ),
-    "configuration file of `gateway`": size(strict_toml.MOST_BYTES),
-    "listeners in it; addresses and networks in `proxy_from` of one": (
-        f"{gateway_config.MOST_LISTENERS}; {gateway_proxies.MOST_NETWORKS}"
-    ),
-    "connections of an operator to `[metrics]` of `gateway`, in each worker; the time for a request": (
-        f"{operator.MOST_CONNECTIONS}; {seconds(operator.PATIENCE.head)}"
-    ),
-    "identities of clients that have a metric of their own; the others are counted together": str(
-        snapshot.IDENTITIES
-    ),
-    "connections on the status page of `gateway`; codes of refusals in each worker; ladders that it draws": (
-        f"{status_page.CONNECTIONS}; {refusals.GROUPS}; "
-        f"{refusals.AT_ONCE} at once, then one in {seconds(refusals.EVERY_SECONDS)}"
-    ),
-    "entry of the audit file of `gateway`; time to wait for its lock": (
-        f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"
-    ),
-    "memory for the counters of a worker of `gateway`; for its state": (
-        f"{size(shared_memory.NUMBERS_BYTES)}; {size(board.STATE_BYTES)}"
-    ),
+    # `tunnel` and `connect`
     "connections of `tunnel`": str(tunnel.CONNECTIONS),
     "connection of `tunnel` without data; half-closed": (
         f"{seconds(TUNNEL['idle'].default)}; {seconds(TUNNEL['half_closed'].default)}"
@@ -479,6 +488,8 @@ VALUES = {
     "`connect`: time until a connection whose host acknowledges nothing is given up (Linux)": seconds(
         conversation.DEAD_AFTER["TCP_USER_TIMEOUT"] / 1000
     ),
+    # Logs
+    "log lines about refused revocation news": f"one in {seconds(revocation_news.QUIET_SECONDS)}",
     "reports of failed clients, one address": (
         f"{report_limits.AT_ONCE}, then one in {seconds(report_limits.EVERY_SECONDS)}"
     ),
@@ -486,12 +497,6 @@ VALUES = {
         f"{report_limits.ALL_AT_ONCE}, then one in {seconds(report_limits.ALL_EVERY_SECONDS)}"
     ),
     "an error in the log of `bothways`": f"{LOG_LIMIT} characters",
-    "pauses before a worker that was ready, and ended, is started again": (
-        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_SERVED)}"
-    ),
-    "pauses before a worker that never was ready is started again": (
-        f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_FAILED)}"
-    ),
     # HTTP client
     "connecting, handshake, each read or write": seconds(option("get", "--timeout")),
     "everything": seconds(option("get", "--max-time")),
@@ -601,6 +606,16 @@ SAID: dict[str, tuple[str, ...]] = {
         f"in the first {size(service_reply.LOOKED_AT)} of its reply",
     ),
     "gateway": (
+        f"A header has at most {proxy_header.MOST_BYTES} bytes",
+        f"At most {tunnel.CONNECTIONS} connections are open at once",
+        (
+            f"has at most {cel.MOST_CHARACTERS} characters, and those of a route or of a server "
+            f"{cel.MOST_TOGETHER} together"
+        ),
+        f"locks the register for more than {authority_source.LOCK_SECONDS:g} seconds",
+        f"tries again every {authority_source.PAUSE_SECONDS:g} seconds",
+    ),
+    "running-a-gateway": (
         f"at most {shared_limits.ANSWER_SECONDS:g} seconds for the shared count",
         f"removed within {shared_limits.FORGET_SECONDS:g} seconds",
         f"complete again within {shared_limits.RENEW_SECONDS:g} seconds",
@@ -623,14 +638,6 @@ SAID: dict[str, tuple[str, ...]] = {
         ),
         f"At most {status_page.CONNECTIONS} connections and {status_page.ROWS} codes of refusals are shown",
         f"cannot be locked within {audit_file.LOCK_SECONDS * 1000:g} ms",
-        f"A header has at most {proxy_header.MOST_BYTES} bytes",
-        f"At most {tunnel.CONNECTIONS} connections are open at once",
-        (
-            f"has at most {cel.MOST_CHARACTERS} characters, and those of a route or of a server "
-            f"{cel.MOST_TOGETHER} together"
-        ),
-        f"locks the register for more than {authority_source.LOCK_SECONDS:g} seconds",
-        f"tries again every {authority_source.PAUSE_SECONDS:g} seconds",
     ),
     "ladder": (
         (

@@ -21,7 +21,7 @@ from bothways.cli.options.ech import EchType
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.
 HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
-# Options of `bench`, of `python -m fleet`, of tlsfuzzer and of other programs that the pages name.
+# Options of `bench`, of `python -m fleet`, of curl, of tlsfuzzer and of other programs that the pages name.
 OTHERS = {
     "--runs",
     "--ems",
@@ -32,6 +32,8 @@ OTHERS = {
     "--cert-required",
     "--counts",
     "--news",
+    "--cacert",
+    "--resolve",
 }
 # Arguments of asyncio, httpx, requests and uvicorn.
 OTHERS_ARGUMENTS = {"ssl", "verify", "http"}
