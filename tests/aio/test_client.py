@@ -23,7 +23,7 @@ from bothways import (
     TLSError,
     UsageError,
 )
-from bothways.aio import connect
+from bothways.aio import connect, protocol
 
 pytestmark = pytest.mark.network
 
@@ -50,6 +50,19 @@ async def test_connect_raises_what_the_name_and_the_network_raise():
         free = listener.getsockname()[1]
     with pytest.raises(ConnectionRefusedError):
         await connect("127.0.0.1", free, ada())
+
+
+@run
+async def test_the_error_of_a_time_limit_waits_for_no_delivery_of_the_alert():
+    """The limit is that of the caller; what the operating system has of the alert is still delivered."""
+    ours, theirs = socket.socketpair()
+    with theirs, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(protocol, "LINGER_SECONDS", 600.0)
+        with pytest.raises(PeerFault) as late:
+            await connect(None, None, ada(handshake_timeout=0.05), "localhost", sock=ours)
+        assert late.value.fault is Fault.HANDSHAKE_TIMEOUT
+        theirs.settimeout(60)
+        assert bytes((Alert.USER_CANCELED,)) in theirs.recv(65536)[-16:]
 
 
 @run

@@ -342,6 +342,56 @@ def test_server_gives_up_on_a_client_that_stays_silent():
     assert ours.fileno() == -1
 
 
+def outcome_of(act: Callable[[], object]) -> object:
+    """Call in a thread of its own, and return what it raised; nothing here may take long."""
+    raised: list[object] = []
+
+    def run() -> None:
+        try:
+            raised.append(act())
+        except (TLSError, OSError) as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert raised, "it has not ended"
+    return raised[0]
+
+
+def test_the_error_of_a_time_limit_waits_for_no_delivery_of_the_alert(monkeypatch):
+    """The limit is that of the caller; what the operating system has of the alert is still delivered."""
+    monkeypatch.setattr(source, "LINGER_SECONDS", 600.0)
+    ours, theirs = socket.socketpair()
+    with theirs:
+        late = outcome_of(lambda: wrap(ours, ada(handshake_timeout=0.05), "localhost"))
+        assert isinstance(late, PeerFault)
+        assert late.fault is Fault.HANDSHAKE_TIMEOUT
+        theirs.settimeout(60)
+        assert bytes((Alert.USER_CANCELED,)) in theirs.recv(65536)[-16:]
+
+
+@pytest.mark.parametrize("limit", ["of the configuration", "of the call"])
+def test_a_peer_that_reads_nothing_does_not_extend_the_handshake(limit: str):
+    """Our flight waits for room no longer than the handshake may take."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                ours.send(bytes(65536))
+        ours.settimeout(None)
+        theirs.sendall(ada().connection("localhost").data_to_send())
+        if limit == "of the configuration":
+            late = outcome_of(lambda: wrap(ours, identities.server_config(handshake_timeout=0.05)))
+            assert isinstance(late, PeerFault)
+            assert late.fault is Fault.HANDSHAKE_TIMEOUT
+        else:
+            late = outcome_of(lambda: wrap(ours, identities.server_config(), timeout=0.05))
+            assert isinstance(late, TimeoutError)
+    assert ours.fileno() == -1
+
+
 # -- the end -----------------------------------------------------------------------------------------------
 
 

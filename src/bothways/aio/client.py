@@ -217,8 +217,10 @@ async def within(
 
 
 async def close_after_failure(tls: TLSProtocol, error: BaseException) -> None:
-    """Wait until our alert was sent, then close; after a cancellation without waiting."""
+    """Wait until our alert was sent, then close; after a cancellation or a time limit without waiting."""
     if isinstance(error, TLSError):
+        if tls.driver.status.is_out_of_time:
+            tls.transport.abort()  # the system has what was sent, and still delivers it
         await tls.until_lost()
     else:
         if isinstance(error, OSError):

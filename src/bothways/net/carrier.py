@@ -29,6 +29,11 @@ def left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.monotonic(), 0.0)
 
 
+def soonest(*deadlines: float | None) -> float | None:
+    """Return the first of these deadlines, of which some may be None; None for none."""
+    return min((each for each in deadlines if each is not None), default=None)
+
+
 class Carrier(Protocol):
     """Receives and sends bytes with time limits; one thread may receive while another sends."""
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from bothways.errors import TimedOut, TLSError, UsageError
-from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left
+from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left, soonest
 from bothways.signers.waiting import wait_for_answer
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
@@ -83,10 +83,10 @@ class Pipe:
         self._collect_and_flush()
         while not status.established and status.failure is None:
             theirs = self._engine_deadline()
-            soonest = min((each for each in (deadline, theirs) if each is not None), default=None)
-            if self.read(left(soonest)):
+            first = soonest(deadline, theirs)
+            if self.read(left(first)):
                 continue
-            if soonest != theirs:
+            if first != theirs:
                 raise TimedOut("the handshake did not finish in time", received=self._received)
             self._process_received(self._driven(self.driver.check_if_due))
 
@@ -136,10 +136,8 @@ class Pipe:
         status, before = self.driver.status, self.driver.status.answers
         self.send_request(request)
         while status.answers == before and not self.is_over:
-            seconds = left(self._engine_deadline())
-            if self._judges:
-                seconds = LOOK_SECONDS if seconds is None else min(seconds, LOOK_SECONDS)
-            if not self.read(seconds):
+            look = deadline_in(LOOK_SECONDS if self._judges else None)
+            if not self.read(left(soonest(self._engine_deadline(), look))):
                 self._process_received(self._driven(self.driver.check_if_due))
 
     # -- writing -----------------------------------------------------------------------------------------
@@ -203,8 +201,10 @@ class Pipe:
         self._handle(self._driven(self.driver.judge_again))
 
     def judge_if_due(self) -> None:
-        """Verify the peer again if its verdict has expired or the evidence has changed."""
-        if self._judges and self.driver.status.failure is None and not self.carrier.is_closed:
+        """Verify the peer again if its verdict has expired or the evidence has changed; end a handshake in time."""
+        status = self.driver.status
+        is_timed = self._judges or not status.established
+        if is_timed and status.failure is None and not self.carrier.is_closed:
             self._handle(self._driven(self.driver.check_if_due))
 
     def stop_observing(self) -> None:
@@ -313,7 +313,7 @@ class Pipe:
 
     def _give_up(self, request: Request, error: Exception) -> None:
         """Cancel the handshake, since there is no answer to a request."""
-        self._driven(lambda: self.driver.continue_without_answer(request, error))
+        self._continued_without_answer(request, error)
         with contextlib.suppress(OSError):
             self.flush()
         self._end_after_failure()
@@ -337,26 +337,23 @@ class Pipe:
             threading.Thread(target=self._answer, args=(request,), daemon=True).start()
         except RuntimeError as error:
             none_left = RuntimeError(f"no thread is left: {error}")
-            self._handle(self._driven(lambda: self.driver.continue_without_answer(request, none_left)))
+            self._handle(self._continued_without_answer(request, none_left))
 
     def _answer(self, request: Request) -> None:
         try:
             requests = self._provided(request, wait_for_answer(self._answers.answer, request))
         except Exception as error:  # noqa: BLE001 - our own side's finder may raise anything
-            failed = error
-            requests = self._driven(lambda: self.driver.continue_without_answer(request, failed))
+            requests = self._continued_without_answer(request, error)
         with contextlib.suppress(TLSError, OSError):
             self._handle(requests)
 
     def _waits(self) -> Iterator[float | None]:
         """Yield the time of each wait, in seconds, until the time limit of the call is reached."""
-        deadline = deadline_in(self.timeout)
+        ends = None if self.driver.status.established else self._handshake_ends
+        deadline = soonest(deadline_in(self.timeout), ends)
         while True:
             self.judge_if_due()
-            next_check = time.monotonic() + LOOK_SECONDS
-            yield left(
-                min(each for each in (deadline, self._engine_deadline(), next_check) if each is not None)
-            )
+            yield left(soonest(deadline, self._engine_deadline(), time.monotonic() + LOOK_SECONDS))
             if deadline is not None and time.monotonic() >= deadline:
                 raise TimeoutError("timed out")
 
@@ -394,17 +391,15 @@ class Pipe:
         """Wait until the peer reads, and verify it again when it is due; for a last alert the wait is short."""
         status = self.driver.status
         if status.failure is not None:
-            sent = self.carrier.send(data, LINGER_SECONDS)
-            if not sent:
-                raise BrokenPipeError("the peer reads nothing more")
-            return sent
-        if not self._judges:
-            sent = self.carrier.send(data, self.timeout)
-            if not sent and self.carrier.is_closed:
+            if sent := self.carrier.send(data, self._linger_seconds):
+                return sent
+            raise BrokenPipeError("the peer reads nothing more")
+        if status.established and not self._judges:
+            if sent := self.carrier.send(data, self.timeout):
+                return sent
+            if self.carrier.is_closed:
                 raise UsageError("the channel is closed")
-            if not sent:
-                raise TimeoutError("timed out")
-            return sent
+            raise TimeoutError("timed out")
         for seconds in self._waits():
             status.raise_failure()
             if sent := self.carrier.send(data, seconds):
@@ -439,8 +434,13 @@ class Pipe:
         """Give our alert time to arrive, then close: closing a socket with unread data would discard it."""
         if self.driver.must_linger:
             self.carrier.end_sending()
-            self._discard(LINGER_SECONDS)
+            self._discard(self._linger_seconds)
         self.carrier.close()
+
+    @property
+    def _linger_seconds(self) -> float:
+        """How long our alert may take; none after a time limit, at which the caller gets its error."""
+        return 0.0 if self.driver.status.is_out_of_time else LINGER_SECONDS
 
     def _discard(self, seconds: float) -> None:
         """Drop received bytes until the peer's end of file, up to a limit of time and bytes."""

@@ -12,7 +12,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
-from bothways.errors import PeerAlert, TLSError, Truncated, UsageError, logged
+from bothways.errors import PeerAlert, PeerFault, TLSError, Truncated, UsageError, logged
+from bothways.faults import Fault
 from bothways.roles import Phase
 from bothways.tls.connection import Connection
 from bothways.tls.events import (
@@ -50,6 +51,7 @@ LINGER_BYTES = 1024 * 1024
 DELIVERY_SECONDS = 30.0
 # Input before the end of the handshake is processed in slices, so that other connections get their turn.
 SLICE = 4096
+_TIME_LIMITS = (Fault.HANDSHAKE_TIMEOUT, Fault.NO_ANSWER_TO_REQUEST)
 
 
 class ConnectionStatus:
@@ -127,6 +129,11 @@ class ConnectionStatus:
             and error.step is not None
             and error.step.phase is Phase.CLIENT_AUTHENTICATION
         )
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether a time limit of ours ended the connection: its error comes then, and waits for no delivery."""
+        return isinstance(self.failure, PeerFault) and self.failure.fault in _TIME_LIMITS
 
     def raise_failure(self) -> None:
         """Raise the error that ended the connection, if there is one."""
