@@ -141,13 +141,14 @@ def _verifying(trust: PeerTrust | None) -> dict[str, Any]:
     if trust is None:
         return {}
     crls = None if trust.revocation is None else trust.revocation.crls
+    looked_at = () if crls is None else islice(crls, LISTS_LOOKED_AT)
     return {
         "anchors": known_anchors(trust),
         "has_psks": trust.psks is not None,
         "fetches": trust.revocation is not None and trust.revocation.fetch is not None,
         "rules": trust.decide.rules if isinstance(trust.decide, ByRules) else (),
         "crls": crls,
-        "lists": tuple((each.this_update, each.next_update) for each in islice(crls or (), LISTS_LOOKED_AT)),
+        "lists": tuple((each.this_update, each.next_update) for each in looked_at),
     }
 
 

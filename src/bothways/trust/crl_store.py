@@ -230,10 +230,17 @@ class CRLStore:
 
     def __iter__(self) -> Iterator[CRL]:
         present = (each.values() for each in self._by_issuer.values())
-        yield from {id(each): each for each in chain.from_iterable(chain.from_iterable(present))}.values()
+        seen: set[int] = set()
+        for each in chain.from_iterable(chain.from_iterable(present)):
+            if id(each) not in seen:
+                seen.add(id(each))
+                yield each
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return bool(self._by_issuer)
 
     def __repr__(self) -> str:
         return f"<CRLStore of {len(self)} CRLs>"

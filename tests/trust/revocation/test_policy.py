@@ -55,6 +55,8 @@ def test_presets_are_chosen_by_name_and_need_a_source():
     assert Revocation.preset("require", None, responses) == Revocation(ocsp=responses)
     with pytest.raises(ConfigError, match="requires a source"):
         Revocation.preset("require", CRLStore())
+    filled_later = CRLStore()
+    assert Revocation.preset("staple-leaf", filled_later).crls is filled_later
     with pytest.raises(ConfigError, match="is not a preset"):
         Revocation.preset("strict", store)
 

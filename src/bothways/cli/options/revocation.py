@@ -42,7 +42,7 @@ class Sources:
         preset = self.revocation or "require"
         if not (lists or responses or fetch or preset.startswith("staple")):
             raise ConfigError(f"--revocation {preset} requires a source: CRLs (--crl FILE), or --fetch")
-        return Revocation.preset(preset, lists, responses, fetch)
+        return Revocation.preset(preset, lists or None, responses or None, fetch)
 
     def _fetch(self) -> Fetch | None:
         if self.fetch:

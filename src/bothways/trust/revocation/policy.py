@@ -82,12 +82,12 @@ class Revocation:
     ) -> Revocation:
         """Return one of `PRESETS` by its name. Raises ConfigError for another name, or without a source.
 
-        crls, ocsp: the available CRLs and OCSP responses.  fetch: what may be fetched.
+        crls, ocsp: the available CRLs and OCSP responses; one that is empty now counts as a source beside another.
+        fetch: what may be fetched.
         """
         if name not in PRESETS:
             raise ConfigError(f"revocation: {name!r} is not a preset; expected {', '.join(PRESETS)}")
-        crls, ocsp = crls or None, ocsp or None
-        if crls is None and ocsp is None and fetch is None and not name.startswith("staple"):
+        if not (crls or ocsp or fetch is not None or name.startswith("staple")):
             raise ConfigError(f"revocation: {name} requires a source, such as a CRL or an OCSP response")
         return cls(crls=crls, ocsp=ocsp, fetch=fetch, **PRESETS[name])
 
