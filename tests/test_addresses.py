@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 
 from bothways import ConfigError
-from bothways.addresses import TCPAddress, UnixAddress, host_and_address, is_loopback, parsed_address
+from bothways.addresses import (
+    TCPAddress,
+    UnixAddress,
+    host_and_address,
+    is_loopback,
+    parsed_address,
+    tcp_address,
+    without_user,
+)
+from bothways.gateway.shared.store_client import StoreClient, check_usable
+from bothways.http import location
+from bothways.ticket_keys.redis_store import RedisStore, client_url, without_password
+from bothways.trust.path.name_matching import server_name
 
 
 @pytest.mark.parametrize(
@@ -80,3 +95,59 @@ def test_a_url_in_the_place_of_an_address_is_shown_without_its_password() -> Non
     with pytest.raises(ConfigError) as refused:
         parsed_address("https://me:sesame@localhost:8443/")
     assert str(refused.value).startswith("https://localhost:8443/ is a URL")
+
+
+SECRET = "hunter2"
+# Where a password may end up in what was meant as a URL, and what a reader of URLs makes of it.
+SPELLINGS = [
+    f"https://u:{SECRET}@h/",
+    f"HTTPS://u:{SECRET}@h:99999/",
+    f"https://u:x@{SECRET}@h/",
+    *(f"https://u:{SECRET}{each}x@h/" for each in "#/?[]"),
+    *(f"https://u:x{each}{SECRET}@h/" for each in "#/?[]"),
+    f"https://u:[{SECRET}]@h/",
+    f"https://[{SECRET}@h",
+    f"https://u:{SECRET}@ho\u2100st/",
+    *(f"https://u:{SECRET}{at}h/" for at in ("\uff20", "\ufe6b", "%40")),
+    f"https://u :{SECRET}@h/",
+    f"https://u:\n{SECRET}\n@h/",
+    *(f"https:{slashes}u:{SECRET}@h" for slashes in ("", "/", "\\\\")),
+    f"u:{SECRET}@h",
+    f"u:{SECRET}@h:443",
+    f"{SECRET}@h:443",
+    f"//u:{SECRET}@h/",
+]
+
+
+@pytest.mark.parametrize("url", SPELLINGS)
+def test_no_text_contains_the_password_of_a_url(url: str) -> None:
+    """However it is written: what reads URLs may take a part of the password for a port, a path or a host."""
+    readers: list[Callable[[str], object]] = [parsed_address, location.parse, client_url, check_usable]
+    readers += [lambda url: location.redirected(location.parse("https://h/"), url)]
+    readers += [lambda url: RedisStore(url, "name"), lambda url: StoreClient(url, 1.0)]
+    readers += [lambda url: tcp_address(url, 443), server_name]
+    schemes = ("https", "redis", "valkeys", "unix")
+    for text in [re.sub("^https", each, url, flags=re.IGNORECASE) for each in schemes]:
+        assert SECRET not in without_user(text)
+        assert SECRET not in without_password(text)
+        for read in readers:
+            try:
+                found = read(text)
+            except ConfigError as error:
+                assert SECRET not in str(error)
+            else:
+                assert SECRET not in getattr(found, "where", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("redis://u:p%23w@h:6379/3?db=1", "redis://h:6379/3"),
+        ("rediss://[::1]:6379", "rediss://[::1]:6379"),
+        ("unix:///run/user@1000/redis.sock", "unix:///run/user@1000/redis.sock"),
+        ("unix://:pw@/run/user@1000/redis.sock", "unix:///run/user@1000/redis.sock"),
+    ],
+)
+def test_where_a_store_is_remains_readable(url: str, where: str) -> None:
+    assert client_url(url) == url
+    assert without_password(url) == where

@@ -15,7 +15,9 @@ from bothways.faults import shown
 UNIX = "unix:"
 UNIX_CLIENT = "unix"  # what a client of a Unix socket is called: it has no address
 _PATH_LIMIT = 107  # bytes, sun_path of Linux without its end
-_USER = re.compile(r"//[^/?#]*@")
+# What may have been meant as the end of user name and password, and the scheme before them.
+_USER = re.compile(r"([a-z][a-z0-9+.-]*://)?.*(?:@|%40|\uff20|\ufe6b)", re.IGNORECASE | re.DOTALL)
+_USUAL_USER = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#]*@", re.IGNORECASE)
 _PORT = re.compile(r"[0-9]{1,5}", re.ASCII)
 
 
@@ -53,16 +55,26 @@ def parsed_address(text: str) -> Address:
     host, colon, port = text.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     if ":" in host and not bracketed:
-        raise ConfigError(f"{shown(text)}: an IPv6 address stands in brackets, such as [::1]:8443")
+        raise ConfigError(
+            f"{shown(without_user(text))}: an IPv6 address stands in brackets, such as [::1]:8443"
+        )
     host = host[1:-1] if bracketed else host
     if not colon or not host or not _PORT.fullmatch(port) or not 0 < int(port) < 65536:
-        raise ConfigError(f"expected HOST:PORT with a port of 1 to 65535, or {UNIX}PATH, not {shown(text)}")
+        given = shown(without_user(text))
+        raise ConfigError(f"expected HOST:PORT with a port of 1 to 65535, or {UNIX}PATH, not {given}")
     return TCPAddress(checked_host(host), int(port))
 
 
 def without_user(url: str) -> str:
-    """Return a URL for an error: without the user name and password that it may have."""
-    return _USER.sub("//", url)
+    """Return a URL, or what was given in place of one, for texts: without the user name and password that it may have.
+
+    All before the last @ may be part of a password that was not percent-encoded, or of a URL without its scheme.
+    """
+    found = _USER.match(url)
+    if found is None:
+        return url
+    gap = "" if _USUAL_USER.fullmatch(found[0]) else "...@"
+    return f"{found[1] or ''}{gap}{url[found.end() :]}"
 
 
 def tcp_address(host: object, port: object) -> TCPAddress:
@@ -100,8 +112,11 @@ def checked_host(host: str) -> str:
         raise ConfigError("* is no address: that of every IPv4 interface is 0.0.0.0, that of IPv6 is ::")
     try:
         host.encode("idna")
+        is_host = not set(host) & set("/@")
     except UnicodeError:
-        raise ConfigError(f"{shown(host)} is neither the name of a host nor an IP address") from None
+        is_host = False
+    if not is_host:
+        raise ConfigError(f"{shown(without_user(host))} is neither the name of a host nor an IP address")
     return host
 
 

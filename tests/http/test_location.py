@@ -43,7 +43,7 @@ def test_a_url_is_taken_apart(url, authority, target):
         ("https://api.example/a b", "space"),
         ("https://api.example/a\r\nHost: x", "control character"),
         ("https://api.example/\x7f", "control character"),
-        ("https://[::1/", "URL|IPv6"),
+        ("https://[::1/", "neither a valid name nor an IP address"),
         ("https://[fe80::g]/", "IPv6|valid|hextet|address"),
         ("https://ü..example/", "neither a valid name"),
         ("https://api.example/" + "a" * URL_LIMIT, "longer than"),

@@ -139,7 +139,7 @@ def test_a_server_that_takes_connections_and_says_nothing_is_left_after_a_while(
 @pytest.mark.parametrize(
     ("url", "problem"),
     [
-        ("http://localhost", "http://: expected one of redis://"),
+        ("http://localhost", "http://localhost: expected one of redis://"),
         ("localhost:6379", "expected one of redis://"),
         ("redis://localhost:port", "redis://localhost:port: "),
     ],

@@ -34,6 +34,10 @@ UNREAD = [
     ("pkcs11:token=a;object=b?x=1", "the attribute 'x', which is not supported"),
     ("pkcs11:token=a;object=b;type=public", "has type=public; it must be type=private"),
     ("pkcs11:token=a;object=b?pin-value=1234", "a PKCS#11 URI must not contain the PIN"),
+    ("PKCS11:token=a;object=b?pin-value=1234", "a PKCS#11 URI must not contain the PIN"),
+    ("pkcs11:token=a;object=b?module-path=/m;pin-value=1234", "a PKCS#11 URI must not contain the PIN"),
+    ("pkcs11:token=a;object=b?pin-value=1234&pin-value=1234", "a PKCS#11 URI must not contain the PIN"),
+    ("pkcs11:token=a;object=b&Pin%2Dvalue:1234", "a PKCS#11 URI must not contain the PIN"),
 ]
 
 

@@ -65,7 +65,10 @@ def _located(url: str) -> Location:
         raise ValueError(f"longer than {URL_LIMIT} characters")
     if _OUTSIDE.search(url):
         raise ValueError("it has a space or a control character; write %20 for a space")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # whose text may contain the password
+        raise ValueError("its host is neither a valid name nor an IP address") from None
     if parts.scheme.lower() != "https":
         raise ValueError("expected https://HOST/...; without TLS the server is not authenticated")
     if parts.username is not None or parts.password is not None:

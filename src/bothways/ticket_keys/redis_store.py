@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
+from bothways.addresses import without_user
 from bothways.arguments import text
 from bothways.errors import ConfigError
 from bothways.faults import shown
@@ -88,14 +89,35 @@ def _value(value: object) -> bytes | None:
 
 
 def client_url(url: str) -> str:
-    """Return the URL by the names that the client library knows. Raises ConfigError for one of another scheme."""
+    """Return the URL by the names that the client library knows. Raises ConfigError for one that cannot be used."""
     scheme, _, rest = text("url", url).partition("://")
     if scheme not in SCHEMES:
-        raise ConfigError(f"{scheme}://: expected one of {', '.join(f'{each}://' for each in SCHEMES)}")
-    return f"{SCHEMES[scheme]}://{rest}"
+        expected = ", ".join(f"{each}://" for each in SCHEMES)
+        raise ConfigError(f"{shown(without_user(url))}: expected one of {expected}")
+    known = f"{SCHEMES[scheme]}://{rest}"
+    if not _is_readable(known):
+        raise ConfigError(
+            f"{shown(without_password(url))}: expected SCHEME://USER:PASSWORD@HOST:PORT/DATABASE; in user name and "
+            "password %23 stands for #, %2F for /, %3F for ?, %40 for @, %5B for ["
+        )
+    return known
+
+
+def _is_readable(url: str) -> bool:
+    """Whether nothing but what stands before the host can be a part of the password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    if parts.scheme == "unix":  # in whose path an @ is nothing special
+        return url.startswith("unix:///") or parts.netloc.endswith("@")
+    return bool(parts.netloc) and "@" not in url.partition("://")[2].removeprefix(parts.netloc)
 
 
 def without_password(url: str) -> str:
     """Return a URL for people."""
+    if not _is_readable(url):
+        return without_user(url)
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

@@ -29,14 +29,14 @@ class KeyURI:
 
         Raises ConfigError for attributes that it does not support, and for a PIN in the URI itself.
         """
-        if not checked_text("key", text).startswith(SCHEME):
-            raise ConfigError(f"{text!a} is not a PKCS#11 URI; write pkcs11:token=NAME;object=NAME")
-        path, _, query = text.removeprefix(SCHEME).partition("?")
-        where, how = _attributes(path, ";"), _attributes(query, "&")
-        if "pin-value" in how:
+        if "pin-value" in unquote(checked_text("key", text)).lower():
             raise ConfigError(
                 "a PKCS#11 URI must not contain the PIN: name a file that contains it with pin-source="
             )
+        if not text.startswith(SCHEME):
+            raise ConfigError(f"{text!a} is not a PKCS#11 URI; write pkcs11:token=NAME;object=NAME")
+        path, _, query = text.removeprefix(SCHEME).partition("?")
+        where, how = _attributes(path, ";"), _attributes(query, "&")
         unknown = (where.keys() - {"token", "object", "id", "serial", "type"}) | (
             how.keys() - {"module-path", "pin-source"}
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from cryptography import x509
 
+from bothways.addresses import without_user
 from bothways.ca.crl_schedule import PARTITION_SIZE
 from bothways.ca.home.init import InitOptions
 from bothways.ca.issuer import Issuer, local_actor
@@ -156,4 +157,4 @@ def _check_url(url: str) -> None:
         read_location(url, https=True)
     except ValueError as error:
         hint = "write internationalized names as xn--... and %XX"
-        refuse(f"--url: {visible(url)} is not an http:// URL: {error}", hint)
+        refuse(f"--url: {visible(without_user(url))} is not an http:// URL: {error}", hint)

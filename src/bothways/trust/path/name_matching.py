@@ -13,8 +13,9 @@ from typing import Literal
 
 from cryptography import x509
 
+from bothways.addresses import without_user
 from bothways.errors import ConfigError
-from bothways.faults import Fault, Reason
+from bothways.faults import Fault, Reason, shown
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.names.distinguished import common_name, dn_text
 from bothways.trust.names.general import LABEL_LIMIT, GeneralNameKind, is_dns_name, lower_ascii
@@ -64,12 +65,13 @@ def _server_name(text: str) -> ServerName:
         return ServerName("ip", address)
     if is_dns_name(name.removesuffix(".")):
         return ServerName("dns", name.removesuffix("."))
+    given = repr(shown(without_user(text)))
     if any(len(each) > LABEL_LIMIT for each in name.split(".")) and is_dns_name(_shortened(name)):
         raise ConfigError(
-            f"server_name: {text!r} has a label of more than {LABEL_LIMIT} characters (RFC 1035 2.3.4)"
+            f"server_name: {given} has a label of more than {LABEL_LIMIT} characters (RFC 1035 2.3.4)"
         )
     raise ConfigError(
-        f"server_name: {text!r} is not a DNS name, IP address or URI; give the bare host, without port or path"
+        f"server_name: {given} is not a DNS name, IP address or URI; give the bare host, without port or path"
     )
 
 
