@@ -38,6 +38,8 @@ from bothways import (
     net,
     trust,
 )
+from bothways.addresses import checked_port, tcp_address
+from bothways.aio.limits import checked_limits
 from bothways.ca.authority import Authority
 from bothways.ca.profiles import Holder, Profile
 from bothways.signers import SigningPool, token_credentials
@@ -251,6 +253,65 @@ def test_each_kind_is_returned_as_it_is_or_refused(
     with pytest.raises(ConfigError) as caught:
         call("what", bad)
     assert str(caught.value) == problem
+
+
+class Counted:
+    """An integer of another library, as numpy has them: no int, and without its arithmetic."""
+
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def __index__(self) -> int:
+        return self._value
+
+
+class Broken:
+    def __index__(self) -> int:
+        raise TypeError("no index")
+
+
+def test_an_integer_of_another_library_is_taken_as_an_int() -> None:
+    """Of numpy's none is an int, and those of few bits begin at 0 again when they are added to."""
+    for read in (arguments.whole, arguments.number):
+        assert type(read("what", Counted(5))) is int
+        for wrong in (True, Broken(), "5", 5j):
+            with pytest.raises(ConfigError, match="^what: expected a (whole )?number, not "):
+                read("what", wrong)
+    assert tcp_address("h", Counted(443)) == ("h", 443)
+    for wrong in (True, Counted(0), Counted(65536), "443", 443.0):
+        with pytest.raises(ConfigError, match="^port: expected a number of 1 to 65535"):
+            tcp_address("h", wrong)
+    with pytest.raises(ConfigError, match="^port: "):
+        checked_port(False)
+
+
+def test_what_is_kept_of_an_integer_is_an_int() -> None:
+    fetch = Fetch(
+        ports=iter([Counted(80)]), redirects=Counted(2), requests=Counted(7), allow=iter(["a.example"])
+    )  # type: ignore[arg-type]
+    assert (fetch.ports, fetch.redirects, fetch.requests, fetch.hosts) == ((80,), 2, 7, {"a.example"})
+    config = ClientConfig(
+        anchors=ANCHORS,
+        handshake_timeout=Counted(9),  # type: ignore[arg-type]
+        record_padding=Counted(64),  # type: ignore[arg-type]
+        max_certificate_bytes=Counted(2048),  # type: ignore[arg-type]
+        record_size_limit=Counted(100),  # type: ignore[arg-type]
+    )
+    kept = config.settings.limits
+    numbers = (
+        kept.handshake_timeout,
+        kept.record_padding,
+        kept.max_certificate_bytes,
+        kept.record_size_limit,
+    )
+    assert numbers == (9, 64, 2048, 100)
+    limits = checked_limits(limit=Counted(5), idle_timeout=Counted(6), handshakes=Counted(7))
+    assert limits == (5, 6, 7)
+    assert {type(each) for each in (*numbers, *limits, *fetch.ports, fetch.redirects)} == {int}
+    SessionStore(servers=Counted(3))  # type: ignore[arg-type]
+    SigningPool(lambda *_: b"", at_once=Counted(1), waiting=Counted(2))  # type: ignore[arg-type]
+    TrustStore([ROOT.der], remember_paths=Counted(4))  # type: ignore[arg-type]
+    ECHKey.generate("public.example", maximum_name_length=Counted(30))  # type: ignore[arg-type]
 
 
 def test_a_single_text_is_not_as_many_names_as_it_has_letters() -> None:

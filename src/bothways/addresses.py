@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from bothways.arguments import integer
 from bothways.errors import ConfigError
 from bothways.faults import shown
 
@@ -90,9 +91,10 @@ def checked_port(port: object, least: int = 0) -> int:
 
     least: 1 for one to connect to, 0 where the system may choose one.
     """
-    if not isinstance(port, int) or not least <= port < 65536:
+    found = integer(port)
+    if found is None or not least <= found < 65536:
         raise ConfigError(f"port: expected a number of {least} to 65535, not {shown(port)}")
-    return port
+    return found
 
 
 FAMILY_LACKS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)

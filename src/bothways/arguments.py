@@ -5,6 +5,7 @@ Only the kind is shown of what is refused: it may be a secret that was given in 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import timedelta
@@ -49,17 +50,29 @@ def text(what: str, given: object) -> str:
 
 
 def whole(what: str, given: object) -> int:
-    """Return a whole number. Raises ConfigError."""
-    if not isinstance(given, int) or isinstance(given, bool):
+    """Return a whole number, also one of another library, as an int. Raises ConfigError."""
+    found = integer(given)
+    if found is None:
         raise ConfigError(f"{what}: expected a whole number, not {_kind(given)}")
-    return given
+    return found
+
+
+def integer(given: object) -> int | None:
+    """Return what has `__index__`, such as an integer of numpy, as an int; None for anything else, and for a bool."""
+    if isinstance(given, bool) or not hasattr(given, "__index__"):
+        return None
+    try:
+        return operator.index(given)
+    except TypeError:
+        return None
 
 
 def number(what: str, given: object) -> float:
     """Return a number. Raises ConfigError."""
-    if not isinstance(given, int | float) or isinstance(given, bool):
+    found = given if isinstance(given, float) else integer(given)
+    if found is None:
         raise ConfigError(f"{what}: expected a number, not {_kind(given)}")
-    return given
+    return found
 
 
 def duration(what: str, given: object) -> timedelta:

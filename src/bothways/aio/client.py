@@ -12,7 +12,7 @@ from typing import TypeVar
 from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.connecting import Way, opened, way_to
-from bothways.aio.limits import check_limits
+from bothways.aio.limits import checked_limits
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.streams import StreamReader, StreamWriter
@@ -58,7 +58,7 @@ async def create_connection(
     factory: creates the protocol; `connection_made` is called when the server is authenticated.  limit: bytes that may
     be buffered for sending. The other parameters are as for `connect`, and the interface is that of an event loop.
     """
-    check_limits(limit=limit, idle_timeout=idle_timeout)
+    limit, idle_timeout, _ = checked_limits(limit=limit, idle_timeout=idle_timeout)
     name, finder = _prepared(host, config, server_name, evidence)
     exchange = _exchange(starttls, host, name)
     way = way_to(host, port, sock, path)
@@ -110,7 +110,7 @@ async def connect(
     `TimeoutError`) where the network fails. When it is cancelled the server gets the alert user_canceled, and the
     socket is closed.
     """
-    check_limits(limit=limit, idle_timeout=idle_timeout)
+    limit, idle_timeout, _ = checked_limits(limit=limit, idle_timeout=idle_timeout)
     name, finder = _prepared(host, config, server_name, evidence)
     exchange = _exchange(starttls, host, name)
     way = way_to(host, port, sock, path)

@@ -17,7 +17,7 @@ from bothways.addresses import checked_port
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol, Refusal
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.app_calls import made_safely
-from bothways.aio.limits import check_limits
+from bothways.aio.limits import checked_limits
 from bothways.aio.link import Link
 from bothways.aio.protocol import BUFFER_LIMIT
 from bothways.aio.streams import StreamReader, StreamWriter
@@ -58,7 +58,10 @@ async def start_server(
     The connection is closed when the handler returns. limit: bytes that may be buffered for reading, and for sending.
     The other parameters are as for `create_server`.
     """
-    _check(config, limit, idle_timeout, handshakes)
+    instance("config", config, ServerConfig)
+    limit, idle_timeout, handshakes = checked_limits(
+        limit=limit, idle_timeout=idle_timeout, handshakes=handshakes
+    )
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
     server = StreamServer(admission)
@@ -113,7 +116,10 @@ async def create_server(
     established connections; the caller has to limit them.  The other parameters are as for `connect`. The time for a
     handshake is that of the configuration.
     """
-    _check(config, limit, idle_timeout, handshakes)
+    instance("config", config, ServerConfig)
+    limit, idle_timeout, handshakes = checked_limits(
+        limit=limit, idle_timeout=idle_timeout, handshakes=handshakes
+    )
     admission, watch = Admission(handshakes, refused), Watch(config.settings)
     finder = evidence or own_finder(config.settings)
 
@@ -133,11 +139,6 @@ async def create_server(
     server = Server(admission)
     await server.listen(made, host, port, sock=sock, path=path, reuse_port=reuse_port, backlog=backlog)
     return server
-
-
-def _check(config: ServerConfig, limit: int, idle_timeout: float | None, handshakes: int) -> None:
-    instance("config", config, ServerConfig)
-    check_limits(limit=limit, idle_timeout=idle_timeout, handshakes=handshakes)
 
 
 class Server:
@@ -170,7 +171,7 @@ class Server:
         if by_address + (sock is not None) + (path is not None) != 1:
             raise UsageError("a server listens on host and port, on `sock`, or on `path`: give one of them")
         if port is not None:
-            checked_port(port)
+            port = checked_port(port)
         loop, made = asyncio.get_running_loop(), made_safely(made)
         if path is not None:
             self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bothways.aio.answers import Finder, Signer, own_finder
 from bothways.aio.client import close_after_failure, within
-from bothways.aio.limits import check_limits
+from bothways.aio.limits import checked_limits
 from bothways.aio.protocol import BUFFER_LIMIT, TLSProtocol
 from bothways.aio.transport import TLSTransport
 from bothways.aio.watch import Watch
@@ -40,7 +40,7 @@ async def start_tls(
     Raises `TLSError`, or `OSError` (also `TimeoutError`); `transport` is closed then.
     """
     instance("config", config, ClientConfig, ServerConfig)
-    check_limits(limit=limit, idle_timeout=idle_timeout)
+    limit, idle_timeout, _ = checked_limits(limit=limit, idle_timeout=idle_timeout)
     finder = evidence or own_finder(config.settings)
     if transport.is_closing():
         raise ConnectionAbortedError("the transport is closed")

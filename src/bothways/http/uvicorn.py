@@ -13,7 +13,7 @@ from typing import Any, cast
 from bothways.aio.admission import HANDSHAKES, Admission, AdmittedProtocol
 from bothways.aio.answers import own_finder
 from bothways.aio.app_calls import made_safely
-from bothways.aio.limits import check_limits
+from bothways.aio.limits import checked_limits
 from bothways.aio.watch import Watch
 from bothways.arguments import instance
 from bothways.http.asgi import WithCaller
@@ -66,7 +66,7 @@ def over(
     our certificate may be shown now, asked for each client; one is refused with the alert unrecognized_name otherwise.
     """
     instance("config", config, ServerConfig)
-    check_limits(idle_timeout=idle_timeout, handshakes=handshakes)
+    _, idle_timeout, handshakes = checked_limits(idle_timeout=idle_timeout, handshakes=handshakes)
     return made_safely(Connections(with_caller(protocol), config, handshakes, idle_timeout, may_serve).made)
 
 

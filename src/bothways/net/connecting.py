@@ -54,7 +54,8 @@ def connect(
     Raises `OSError` (`TimeoutError` among them) where the network fails.
     """
     instance("config", config, ClientConfig)
-    address = str(tcp_address(host, port))
+    destination = tcp_address(host, port)
+    address = str(destination)
     name = host if server_name is None else server_name
     config.target(name)
     exchange = (
@@ -63,7 +64,7 @@ def connect(
     evidence = evidence or _own_finder(config)
     deadline = deadline_in(timeout)
     try:
-        sock = connected_socket(host, port, timeout)
+        sock = connected_socket(*destination, timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.settimeout(None)
         if exchange is not None:

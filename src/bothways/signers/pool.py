@@ -45,8 +45,9 @@ class SigningPool:
         seconds: float = SECONDS,
     ) -> None:
         function("sign", sign)
-        fits = whole("at_once", at_once) >= 1 and whole("waiting", waiting) >= 0
-        if not fits or not 0 < number("seconds", seconds) <= threading.TIMEOUT_MAX:
+        at_once, waiting = whole("at_once", at_once), whole("waiting", waiting)
+        seconds = number("seconds", seconds)
+        if at_once < 1 or waiting < 0 or not 0 < seconds <= threading.TIMEOUT_MAX:
             raise ConfigError(
                 "SigningPool: at_once is 1 or more, waiting 0 or more, seconds above zero and not without end"
             )

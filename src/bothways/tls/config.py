@@ -197,7 +197,7 @@ class ClientConfig:
             asks_status=trust.asks_status,
             shown_later=self.post_handshake_auth,
             uses_psks=self.sessions is not None or psks is not None,
-            record_size_limit=self.record_size_limit,
+            record_size_limit=bounds.record_size_limit,
         )
         types = client_offer(identity.types, trust.types)
         settings = replace(settings, negotiation=replace(offer, hello=(*hello, *types)))

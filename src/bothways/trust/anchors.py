@@ -98,7 +98,8 @@ class TrustStore:
         """Take trust anchors in DER; `source` names them in a ConfigError for one that cannot be decoded."""
         if profile not in PROFILES:
             raise ConfigError(f"profile: {profile!r} is not a profile; expected {' or '.join(PROFILES)}")
-        if whole("remember_paths", remember_paths) < 0:
+        remember_paths = whole("remember_paths", remember_paths)
+        if remember_paths < 0:
             raise ConfigError("remember_paths: expected a number of signatures, or 0 to remember none")
         issuers = readable_by_der(certificates, source)
         self._exact = readable_by_der(exact, "exact" if source == "anchors" else source)

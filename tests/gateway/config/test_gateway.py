@@ -161,7 +161,7 @@ BROKEN = [
     ),
     (
         '[limits]\nshared = "http://a"\nshared_secret = "a"\n' + IDENTITY + LISTENER,
-        "limits.shared: http://: expected one of redis://",
+        "limits.shared: http://a: expected one of redis://",
     ),
     (LISTENER + ROUTE, "line 3: route[1]: `certificate` is missing here and in [identity]"),
     (IDENTITY.replace("client_ca", "client_cas") + LISTENER + ROUTE, "client_cas: is not known; did you mean `client_"),

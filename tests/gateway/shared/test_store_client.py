@@ -191,7 +191,7 @@ def test_tls_verifies_the_server(tmp_path: Path) -> None:
 
 
 def test_a_url_of_something_else_is_refused() -> None:
-    with pytest.raises(ConfigError, match="http://: expected one of redis://"):
+    with pytest.raises(ConfigError, match="http://localhost: expected one of redis://"):
         check_usable("http://localhost")
 
     async def made() -> None:

@@ -59,7 +59,8 @@ class ECHKey:
         """
         if not is_public_name(text("ech", public_name)):
             raise ConfigError(f"ech: {public_name!r} is not a host name that clients can send in the clear")
-        if not 0 <= whole("ech", maximum_name_length) <= 255:
+        maximum_name_length = whole("ech", maximum_name_length)
+        if not 0 <= maximum_name_length <= 255:
             raise ConfigError("ech: expected 0 to 255 as the length of the longest name")
         free = sorted(
             set(range(256)) - {each.config.config_id for each in several("ech", unlike, "ECHKey", ECHKey)}

@@ -328,17 +328,19 @@ def limits(
     record_size_limit: int | None,
 ) -> ConnectionLimits:
     """Return the limits of each connection. Raises ConfigError."""
-    if not number("handshake_timeout", handshake_timeout) > 0:
+    if not (handshake_timeout := number("handshake_timeout", handshake_timeout)) > 0:
         raise ConfigError("handshake_timeout: expected seconds above zero")
-    if not 0 <= whole("record_padding", record_padding) <= 2**14:
+    record_padding = whole("record_padding", record_padding)
+    if not 0 <= record_padding <= 2**14:
         raise ConfigError("record_padding: expected 0 to 16384 bytes")
-    if not 1024 <= whole("max_certificate_bytes", max_certificate_bytes) < 2**24:
+    max_certificate_bytes = whole("max_certificate_bytes", max_certificate_bytes)
+    if not 1024 <= max_certificate_bytes < 2**24:
         raise ConfigError("max_certificate_bytes: expected 1024 to 16777215 bytes")
     largest = LARGEST_RECORD[Version.TLS13]
-    if record_size_limit is not None and not (
-        SMALLEST_RECORD <= whole("record_size_limit", record_size_limit) <= largest
-    ):
-        raise ConfigError(f"record_size_limit: expected {SMALLEST_RECORD} to {largest} bytes, or None")
+    if record_size_limit is not None:
+        record_size_limit = whole("record_size_limit", record_size_limit)
+        if not SMALLEST_RECORD <= record_size_limit <= largest:
+            raise ConfigError(f"record_size_limit: expected {SMALLEST_RECORD} to {largest} bytes, or None")
     return ConnectionLimits(
         handshake_timeout, max_certificate_bytes, record_padding, ignore_truncation, record_size_limit
     )

@@ -38,7 +38,8 @@ class SessionStore:
     """
 
     def __init__(self, *, servers: int = SERVERS, max_age: timedelta = DEFAULT_MAX_AGE) -> None:
-        if whole("servers", servers) < 1:
+        servers = whole("servers", servers)
+        if servers < 1:
             raise ConfigError("servers: expected a number above zero; sessions=None remembers nothing")
         self.max_age = checked_max_age(max_age)
         self._servers = servers

@@ -74,19 +74,23 @@ class Fetch:
             raise ConfigError("fetch: one of ocsp and crls has to be True")
         if self.nonce not in ("none", "use", "require"):
             raise ConfigError(f"nonce: {self.nonce!r} is none of none, use, require")
-        if not all(0 < whole("ports", port) < 65536 for port in several("ports", self.ports, "ports")):
+        ports = tuple(whole("ports", port) for port in several("ports", self.ports, "ports"))
+        object.__setattr__(self, "ports", ports)
+        if not all(0 < port < 65536 for port in ports):
             raise ConfigError("ports: expected numbers of 1 to 65535")
         if isinstance(self.allow, str):
             raise ConfigError(
                 f"allow: expected several hosts or networks, not the single text {self.allow!r}"
             )
-        several("allow", self.allow, "hosts or networks", str)
+        object.__setattr__(self, "allow", several("allow", self.allow, "hosts or networks", str))
         if not timedelta(0) <= duration("keep", self.keep) <= LONGEST_KEEP:
             raise ConfigError(f"keep: expected a duration of zero to {LONGEST_KEEP.days} days")
         for name in ("seconds", "requests", "max_list_bytes"):
-            if not number(name, getattr(self, name)) > 0:
+            object.__setattr__(self, name, number(name, getattr(self, name)))
+            if not getattr(self, name) > 0:
                 raise ConfigError(f"{name}: expected a number above zero")
-        if whole("redirects", self.redirects) < 0:
+        object.__setattr__(self, "redirects", whole("redirects", self.redirects))
+        if self.redirects < 0:
             raise ConfigError("redirects: expected a number of zero or more")
         if not self.by_caller and not _is_installed("httpcore"):
             raise ConfigError(
