@@ -39,6 +39,20 @@ def test_several_sockets_share_one_port_and_none_stays_open_where_one_cannot() -
     tcp_sockets(taken, 1, shared=False)[0].close()
 
 
+def test_a_port_that_another_program_shares_is_taken_and_ours_is_not() -> None:
+    """Clients would be spread over two programs, of which one may have other rules."""
+    [first] = tcp_sockets(TCPAddress("127.0.0.1", 0), 1, shared=True)
+    with first:
+        taken = TCPAddress(*first.getsockname())
+        with pytest.raises(OSError, match=f"cannot listen on {taken}: address already in use"):
+            tcp_sockets(taken, 2, shared=True)
+        everywhere = TCPAddress("0.0.0.0", taken.port)
+        for each in tcp_sockets(everywhere, 2, shared=True, ours={taken.port}):
+            each.close()
+    for each in tcp_sockets(taken, 2, shared=True):
+        each.close()
+
+
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="the limit of another process is Linux's to set")
 def test_as_many_descriptors_are_allowed_as_the_connections_need(monkeypatch):
     asked: list[tuple[int, int]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from bothways.addresses import TCPAddress, UnixAddress
 from bothways.gateway.config.listener import ListenerConfig
@@ -18,10 +18,13 @@ def open_listener(listener: ListenerConfig) -> socket.socket:
     return open_listeners(listener, 1, shared=False)[0]
 
 
-def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True) -> list[socket.socket]:
+def open_listeners(
+    listener: ListenerConfig, count: int, *, shared: bool = True, ours: Container[int] = ()
+) -> list[socket.socket]:
     """Return a socket for each of several processes: with a queue each for clients over TCP, else the same one.
 
-    shared: whether others of this user may listen on the same port beside them (SO_REUSEPORT).  Raises OSError.
+    shared: whether others of this user may listen on the same port beside them (SO_REUSEPORT).  ours: ports on which
+    this gateway listens already; on others nobody may listen.  Raises OSError.
     """
     address = listener.address
     if isinstance(address, PassedAddress):
@@ -32,7 +35,7 @@ def open_listeners(listener: ListenerConfig, count: int, *, shared: bool = True)
             return [unix_socket(address.path, listener.mode)] * count
     if listener.kind != "clients":  # whichever process is alive answers
         return [tcp_socket(address)] * count
-    return tcp_sockets(address, count, shared=shared)
+    return tcp_sockets(address, count, shared=shared, ours=ours)
 
 
 def bound_address(address: ListenerAddress, sock: socket.socket) -> str:

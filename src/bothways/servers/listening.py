@@ -6,7 +6,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from bothways.addresses import TCPAddress
@@ -23,32 +23,43 @@ def tcp_socket(address: TCPAddress, *, shared: bool = False) -> socket.socket:
     shared: whether others of this user may listen on the same port beside it (SO_REUSEPORT).
     """
     with naming(address), ExitStack() as opened:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        family, kind, protocol, _, target = found
-        sock = opened.enter_context(socket.socket(family, kind, protocol))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind(target)
+        sock = opened.enter_context(_bound(address, shared=shared))
         sock.listen(BACKLOG)
         opened.pop_all()
     return sock
 
 
-def tcp_sockets(address: TCPAddress, count: int, *, shared: bool) -> list[socket.socket]:
+def tcp_sockets(
+    address: TCPAddress, count: int, *, shared: bool, ours: Container[int] = ()
+) -> list[socket.socket]:
     """Return several sockets that listen on one port, each with a queue of its own; see `tcp_socket`. Raises OSError.
 
-    shared: must be true for more than one.
+    shared: must be true for more than one.  ours: ports on which this program listens already. On any other port nobody
+    may listen, also not another program of this user that shares its port: each would get a part of the clients.
     """
     with ExitStack() as stack:
+        if shared and address.port not in ours:
+            with naming(address):
+                _bound(address, shared=False).close()
         opened: list[socket.socket] = []
         for _ in range(count):
             port = opened[0].getsockname()[1] if opened else address.port
             opened.append(stack.enter_context(tcp_socket(TCPAddress(address.host, port), shared=shared)))
         stack.pop_all()
     return opened
+
+
+def _bound(address: TCPAddress, *, shared: bool) -> socket.socket:
+    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, target = found[0]
+    with ExitStack() as opened:
+        sock = opened.enter_context(socket.socket(family, kind, protocol))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind(target)
+        opened.pop_all()
+    return sock
 
 
 @contextmanager

@@ -90,6 +90,8 @@ def test_reports_about_a_peer_are_limited_in_lines_and_length() -> None:
         ("suites: 'X' is unknown", "--suites: 'X' is unknown"),
         ("ca.pem: no such file", "ca.pem: no such file"),
         ("the anchors of a store", "the anchors of a store"),
+        ("a.toml, line 8: route[1].alpn: is empty", "a.toml, line 8: route[1].alpn: is empty"),
+        ("route[1].backend_tls.server_name: is empty", "route[1].backend_tls.server_name: is empty"),
     ],
 )  # fmt: skip
 def test_errors_of_a_configuration_are_reported_by_the_names_of_options(text, reported):

@@ -179,6 +179,7 @@ BROKEN = [
     (IDENTITY + LISTENER + LISTENER.replace("port", "name = 'b'\nport") + ROUTE,
      "another listener has the address 127.0.0.1:8443"),
     (ALL + "backends = 1\n", "line 10: route[1].backends: is not known; did you mean `backend`?"),
+    (ALL + "fetching = 1\n", "line 10: route[1].fetching: is not known; did you mean `fetch`?"),
     (IDENTITY + LISTENER + "[[route]]\nallow = 'any verified client'\n", "`backend` is missing"),
     (rule(""), "`allow` is missing: nobody could pass"),
     (rule("allow = 'everybody'"),

@@ -165,6 +165,24 @@ def test_an_address_that_is_taken_ends_it_before_a_worker_is_started(setting: Se
             Background(["gateway", "-c", "gateway.toml", "--workers", "2"], setting.folder)
 
 
+def test_a_second_gateway_does_not_take_a_part_of_the_clients_of_the_first(setting: Setting) -> None:
+    """It might have other rules. Its own port is no obstacle to a listener on all addresses."""
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
+        server = stack.enter_context(running(setting))
+        text = setting.path.read_text()
+        other = setting.folder / "other.toml"
+        other.write_text(text.replace("port = 0", f"port = {server.port}"))
+        with pytest.raises(AssertionError, match="address already in use"):
+            Background(["gateway", "-c", "other.toml", "--workers", "2"], setting.folder)
+        setting.path.write_text(text.replace("port = 0", f'host = "0.0.0.0"\nport = {server.port}'))
+        server.process.send_signal(signal.SIGHUP)
+        until(lambda: "all workers use what was read" in server.printed)
+        with setting.mutual.client().connect("127.0.0.1", int(server.port)) as channel:
+            assert says(channel, b"hello")
+        assert server.end() == 0
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
 def test_a_worker_that_is_killed_while_files_change_begins_with_what_they_have_become(
     setting: Setting,

@@ -131,7 +131,7 @@ OPTIONS = {
     "versions": "--tls",
     "server_name": "--name",
 }
-_FIELD = re.compile(rf"\b({'|'.join(OPTIONS)})(?=:|=)")
+_FIELD = re.compile(rf"(?<![.\w])({'|'.join(OPTIONS)})(?=:|=)")  # not a key of a file: `route[1].alpn`
 
 
 def in_options(text: str) -> str:

@@ -61,7 +61,7 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
     preset, allow = table.text("revocation"), table.texts("fetch_allow")
     if preset is not None and preset not in PRESETS:
         table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
-    fetch = table.flag("fetch") if table.has("fetch") or common is None else common.fetch
+    fetch = table.flag("fetch", default=common is not None and common.fetch)
     if allow and not fetch:
         table.refuse("has an effect only with `fetch = true`", "fetch_allow")
     return IdentityConfig(

@@ -119,12 +119,20 @@ class Workers:
         try:
             for each in listeners:
                 if each.address not in self._sockets:
-                    opened[each.address] = self._taken_over(each) or open_listeners(each, self._count)
+                    opened[each.address] = self._taken_over(each) or open_listeners(
+                        each, self._count, ours=self._ports()
+                    )
         except OSError:
             for address, sockets in opened.items():
                 _close(address, sockets)
             raise
         return opened
+
+    def _ports(self) -> set[int]:
+        """Return the TCP ports on which this gateway listens, at any address, or the one that it replaces."""
+        handed = [] if self._handed is None else self._handed.sockets.values()
+        names = [each.getsockname() for several in (*self._sockets.values(), *handed) for each in several]
+        return {each[1] for each in names if isinstance(each, tuple)}
 
     def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
         """Return the sockets of a listener that this process was handed, as many as there are workers."""
@@ -135,7 +143,7 @@ class Workers:
             if isinstance(listener.address, TCPAddress):
                 host, port = handed[0].getsockname()[:2]
                 more = replace(listener, address=TCPAddress(host, port))
-                return handed + open_listeners(more, self._count - len(handed))
+                return handed + open_listeners(more, self._count - len(handed), ours={port})
             return handed[:1] * self._count
         return handed
 
