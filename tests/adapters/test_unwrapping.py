@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import ssl
 import time
@@ -85,3 +86,30 @@ def test_nothing_is_unwrapped_before_the_handshake() -> None:
             sock.unwrap()
         sock.sendall(b"x")
         assert sock.recv(1) == b"x"
+
+
+def test_closing_the_unwrapped_socket_closes_the_bare_one() -> None:
+    """`ssl` returns the same socket, so `ftplib` drops the result of `unwrap` and closes the first one."""
+
+    def leave(sock: Any) -> None:
+        with sock.unwrap() as bare:
+            assert bare.recv(1) == b""
+
+    with Server(server_context(), leave) as server:
+        sock = dial(server)
+        bare = sock.unwrap()
+        sock.close()
+        assert bare.fileno() == -1
+    assert server.outcomes == [None]
+
+
+def test_a_socket_that_is_closed_by_its_owner_says_that_its_descriptor_is_gone() -> None:
+    """As `ssl` and a plain socket, on which programs look at the number of the error."""
+    with Server(server_context(), lambda sock: sock.recv(1)) as server:
+        sock = dial(server)
+        sock.close()
+        for call in (lambda: sock.recv(1), lambda: sock.send(b"x"), lambda: sock.sendall(b"x")):
+            with pytest.raises(OSError, match="is closed") as caught:
+                call()
+            assert caught.value.errno == errno.EBADF
+    assert server.outcomes == [None]

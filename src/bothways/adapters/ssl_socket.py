@@ -46,6 +46,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     _owed: bytes  # the data encrypted for a `send` that has to be repeated
     _forks: int  # the number of forks when this process last used the connection
     _below: Any  # the connection below this one
+    _unwrapped: socket.socket | None  # closed with this one, since programs drop what `unwrap` returns (ftplib)
 
     @classmethod
     def _create(
@@ -97,7 +98,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             _plain.__init__(self, fileno=descriptor)
         self._below = None if is_bare else sock
         self._sslobj = NoOpenSSL(self)
-        self._talk = self._pipe = None
+        self._talk = self._pipe = self._unwrapped = None
         self._owed = b""
         self._forks = forks.count()
         self._closed = False
@@ -267,9 +268,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
                 self._judge(talk, pipe)
             self._process_received_alert(talk, pipe)
             talk.raise_failure()
+            check_open(pipe.carrier)
             if talk.has_closed:
                 raise zero_return()
-            check_open(pipe.carrier)
             piece = content[:SEND_SIZE]
             self._send(talk, pipe, piece)
             return piece.nbytes
@@ -346,8 +347,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     # -- the end ---------------------------------------------------------------------------------------
 
     def unwrap(self) -> Any:
-        """Send close_notify, wait for the peer's, and return the plain socket; this one cannot be used any more.
+        """Send close_notify, wait for the peer's, and return the plain socket.
 
+        This one can only be closed then, which closes the plain socket too, as with `ssl`, where both are one.
         Raises SSLError if data was not read, or comes before that; `recv` still returns that data.
         """
         talk, pipe = self._wrapped("unwrap")
@@ -371,7 +373,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
             below.settimeout(self.gettimeout())
             self.close()
             return below
-        bare = _plain(self.family, self.type, self.proto, fileno=self.detach())
+        bare = self._unwrapped = _plain(self.family, self.type, self.proto, fileno=self.detach())
         bare.settimeout(self.timeout)
         return bare
 
@@ -408,6 +410,9 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         released(self._pipe, partial(_plain._real_close, self))  # type: ignore[attr-defined]
         if below is not None:
             close_below(below, self.timeout)
+        bare, self._unwrapped = self._unwrapped, None
+        if bare is not None:
+            bare.close()
 
     def detach(self) -> int:
         """Release the descriptor, without TLS."""
