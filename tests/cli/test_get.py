@@ -504,6 +504,8 @@ def test_each_fault_of_a_file_has_a_stable_code(ask, mutual):
         (["https://localhost/", "--timeout", "0"], "timeout"),
         (["https://localhost/", "--code", "curl"], "'curl' is not one of"),
         (["https://localhost/", "--code", "httpx", "-L"], "has no equivalent of --location"),
+        (["https://localhost/", "--code", "httpx", "--max-size", "5"], "has no equivalent of --max-size"),
+        (["https://localhost/", "--code", "httpx", "--max-time", "5"], "has no equivalent of --max-time"),
     ],
 )
 def test_wrong_use_is_reported_before_anybody_is_asked(ask, tmp_path, monkeypatch, arguments, printed):

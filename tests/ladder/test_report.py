@@ -62,6 +62,17 @@ def test_a_report_says_whether_our_certificate_was_sent():
     assert own_authentication(one_way.client.notes)["outcome"] == "not asked"
 
 
+def test_a_report_of_a_resumed_session_does_not_say_that_the_server_requested_no_certificate():
+    """In TLS 1.3 none is requested again (RFC 9846 4.4.2); the first handshake has shown it."""
+    notes = Talk(identities.client_config(), identities.server_config(client_anchors=None)).client.notes
+    resumed = own_authentication(notes, resumed=True)
+    assert resumed["outcome"] == "not asked"
+    assert "first handshake" in str(resumed["text"])
+    reported = Reported(mutual())
+    reported.resumed = True
+    assert any("first handshake" in line for line in report_lines("there:1", reported, notes))
+
+
 def test_checks_are_in_the_order_of_their_ids():
     """Whatever their order on the wire."""
     assert [check["id"] for check in checks(mutual().server.notes)] == ["3.3a", "3.3b", "3.3c", "3.4", "4.1"]

@@ -261,7 +261,7 @@ def command(
     """
     location = parse(url)
     if library is not None:
-        _refuse_options_not_in_code(client, server, request)
+        _refuse_options_not_in_code(client, server, request, limits)
         wanted = _wanted(location, request, client, server, limits.timeout)
         sys.stdout.write(code(library, wanted))
         return DONE
@@ -311,13 +311,14 @@ def _version() -> str:
 
 
 def _refuse_options_not_in_code(
-    client: ClientOptions, server: ServerOptions, request: RequestOptions
+    client: ClientOptions, server: ServerOptions, request: RequestOptions, limits: LimitOptions
 ) -> None:
     side, keys = client.side, client.keys
     left_out = {
         "--http": server.http, "--connect-to": server.connect_to, "--location": request.location,
         "--classic": side.classic, "--fetch": side.sources.fetch, "--spiffe": client.workload.spiffe,
         "--psk": keys.psk, "--raw-key": keys.raw_key, "--pin": keys.pin,
+        **{words[0]: True for words in limits.words},
     }  # fmt: skip
     given = [option for option, value in left_out.items() if value]
     if given:

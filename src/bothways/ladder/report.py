@@ -74,10 +74,16 @@ def checks(notes: Sequence[Noted]) -> list[Check]:
     return sorted(found, key=lambda check: check["id"])
 
 
-def own_authentication(notes: Sequence[Noted]) -> Check:
-    """Return how a client answered the server's request for a certificate (step 3.1)."""
+def own_authentication(notes: Sequence[Noted], *, resumed: bool = False) -> Check:
+    """Return how a client answered the server's request for a certificate (step 3.1).
+
+    resumed: whether a session was resumed, where no certificate is requested again.
+    """
     requested = any(_is(each, "CertificateRequest") and not each.note.sent for each in notes)  # type: ignore[union-attr]
     sent = [each.note.content for each in notes if _is(each, "Certificate") and each.note.sent]  # type: ignore[union-attr]
+    if not requested and resumed:
+        text = "a session was resumed: certificates and signatures are those of its first handshake"
+        return _row(StepId.CLIENT_CERTIFICATE, "not asked", text)
     if not requested:
         return _row(StepId.CLIENT_CERTIFICATE, "not asked", "the server requested no certificate")
     if not sent or not sent[0].certificate_list:  # type: ignore[union-attr]
@@ -106,7 +112,7 @@ def report_lines(address: str, connection: Reported, notes: Sequence[Noted]) -> 
     if connection.alpn is not None:
         lines.append(f"application protocol: {visible(connection.alpn)}")
     lines.append(f"the peer is {every_name_of(connection.peer)}")
-    own = own_authentication(notes)
+    own = own_authentication(notes, resumed=connection.resumed)
     rows = [*checks(notes), own]
     if own["outcome"] == "sent":
         rows.append(_server_verdict(connection.version))

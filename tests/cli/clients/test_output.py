@@ -69,6 +69,33 @@ def test_a_device_or_pipe_is_written_to_and_not_replaced(tmp_path: Path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int):
+    """What was private before does not become readable for everybody."""
+    file = tmp_path / "answer"
+    file.touch()
+    file.chmod(mode)
+    with Output(str(file)) as output:
+        output.write(b"new")
+        (part,) = tmp_path.glob("*.part")
+        assert stat.S_IMODE(part.stat().st_mode) == mode
+        output.keep()
+    assert file.read_bytes() == b"new"
+    assert stat.S_IMODE(file.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc")
+def test_a_pipe_with_a_name_in_proc_only_is_written_to():
+    """As /dev/stdout is, if standard output is a pipe."""
+    receives, sends = os.pipe()
+    with open(receives, "rb") as reader, open(sends, "wb") as writer:
+        with Output(f"/proc/self/fd/{writer.fileno()}") as output:
+            output.write(b"through")
+            output.keep()
+        writer.close()
+        assert reader.read() == b"through"
+
+
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):
     with pytest.raises(ConfigError, match="nowhere"), Output(str(tmp_path / "nowhere" / "answer")):
         pass

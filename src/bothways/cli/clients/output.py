@@ -18,6 +18,7 @@ class Output:
     """Takes bytes; `keep` replaces the file by them. Without `keep` an existing file stays as it was.
 
     path: a file; "-" or None for standard output. If it is not a regular file, such as a pipe, it is written at once.
+    A file that exists keeps its permissions.
     """
 
     def __init__(self, path: str | None) -> None:
@@ -29,7 +30,7 @@ class Output:
         """Open the file, before any connection. Raises ConfigError."""
         if self._path is not None:
             try:
-                self._file = self._opened(os.path.realpath(self._path))
+                self._file = self._opened(self._path)
             except OSError as error:
                 raise ConfigError(f"{self._path}: {error.strerror or error}") from None
         return self
@@ -74,11 +75,16 @@ class Output:
 
     def _opened(self, path: str) -> BinaryIO:
         """Open a temporary file beside the file, or the file itself if it is not a regular one."""
-        if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
+        # Of the name as given: that of a pipe in /proc, which /dev/stdout may be, leads nowhere.
+        earlier = os.stat(path) if os.path.exists(path) else None
+        if earlier is not None and not stat.S_ISREG(earlier.st_mode):
             return open(path, "wb")
-        part = f"{path}.{secrets.token_hex(4)}.part"
-        file = os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), "wb")
+        part = f"{os.path.realpath(path)}.{secrets.token_hex(4)}.part"
+        mode = 0o666 if earlier is None else 0o600
+        file = os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode), "wb")
         self._part = part
+        if earlier is not None:
+            os.chmod(part, _permissions(earlier, os.stat(part)))
         return file
 
     @staticmethod
@@ -90,3 +96,9 @@ class Output:
             output_is_gone()
         except OSError as error:
             raise ConfigError(f"standard output: {error.strerror or error}") from None
+
+
+def _permissions(earlier: os.stat_result, new: os.stat_result) -> int:
+    """Return the permissions of a file for the one that replaces it; those of its group only for the same group."""
+    mode = stat.S_IMODE(earlier.st_mode) & 0o777
+    return mode if earlier.st_gid == new.st_gid else mode & ~0o070
