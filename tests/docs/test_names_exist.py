@@ -15,6 +15,8 @@ import click
 import pytest
 
 from architecture.sources import ROOT, modules, nodes
+from bench.__main__ import ON_DEMAND, ROWS
+from bench.figures import FIGURES
 from bothways.cli.commands import bothways
 from bothways.cli.options.ech import EchType
 
@@ -147,6 +149,15 @@ def test_every_extra_and_every_target_of_make_that_a_page_names_exists(page: Pat
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"(?:`make |^make (?=\w+ +#))([a-z-]+)", text, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+@by_page(HAND_WRITTEN)
+def test_every_row_of_the_benchmarks_that_a_page_names_exists(page: Path) -> None:
+    for words in re.findall(r"make bench ARGS=(\"[^\"]+\"|\w+)", text_of(page)):
+        named = {
+            word for word in shlex.split(words)[0].split() if not word.startswith("--") and not word.isdigit()
+        }
+        assert named <= {*ROWS, *ON_DEMAND, *FIGURES}, words
 
 
 def test_every_extra_is_on_the_page_about_installing_and_among_the_decisions() -> None:
