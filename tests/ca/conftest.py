@@ -60,5 +60,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty store; a test that asks for it runs once on each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'register.db'}"
-    made: Cluster = request.getfixturevalue("cluster")
-    return made.new_database()
+    made: str = request.getfixturevalue("postgresql")
+    return made
+
+
+@pytest.fixture
+def postgresql(cluster: Cluster) -> Iterator[str]:
+    """An empty database of PostgreSQL, for as long as the test runs."""
+    with cluster.database() as made:
+        yield made

@@ -150,11 +150,10 @@ def test_a_certificate_that_was_recorded_and_cannot_be_written_is_named(tmp_path
 
 
 def test_an_interrupted_database_is_reported_and_used_again(
-    tmp_path: Path, clock: Clock, cluster: Cluster
+    tmp_path: Path, clock: Clock, cluster: Cluster, postgresql: str
 ) -> None:
-    url = cluster.new_database()
-    with new_issuer(tmp_path / "ca", clock, database_url=url) as issuer:
-        name = make_url(url).database
+    with new_issuer(tmp_path / "ca", clock, database_url=postgresql) as issuer:
+        name = make_url(postgresql).database
         execute(cluster.url(), f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         execute(cluster.url(), "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
                 f"WHERE datname = '{name}'")  # fmt: skip

@@ -61,6 +61,6 @@ def test_settings_with_a_password_are_readable_by_their_owner_only(
     tmp_path: Path, clock: Clock, cluster: Cluster
 ) -> None:
     for name, more, mode in (("open", "", 0o644), ("closed", "&password=secret", 0o600)):
-        url = cluster.new_database() + more
-        new_issuer(tmp_path / name, clock, database_url=url).close()
+        with cluster.database() as url:
+            new_issuer(tmp_path / name, clock, database_url=url + more).close()
         assert (tmp_path / name / "authority.json").stat().st_mode & 0o777 == mode

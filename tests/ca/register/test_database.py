@@ -21,17 +21,12 @@ from bothways.ca.register.database import Database, has_password
 from bothways.ca.register.register import Register
 from bothways.ca.register.transaction import Transaction
 from bothways.errors import ConfigError
-from ca.databases import Cluster, execute
+from ca.databases import execute
 from ca.issuers import NOW
 from ca.records import new_register, record, record_in
 
 pytestmark = pytest.mark.interop
 A = "a" * 64
-
-
-@pytest.fixture
-def postgresql(cluster: Cluster) -> str:
-    return cluster.new_database()
 
 
 def prefer(url: str, setting: str) -> None:
