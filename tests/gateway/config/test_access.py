@@ -41,6 +41,12 @@ def test_a_file_has_expressions_in_its_rules(tmp_path: Path) -> None:
         parsed_config(tmp_path / "gateway.toml", FILE.replace("lifetime >", "life >"))
 
 
+@pytest.mark.parametrize("table", ["allow", "deny"])
+def test_a_rule_about_pre_shared_keys_is_refused_since_no_client_has_one(tmp_path: Path, table: str) -> None:
+    with pytest.raises(ConfigError, match=rf"line 14: route\[1\]\.{table}\[2\]\.psk: holds for nobody"):
+        parsed_config(tmp_path / "gateway.toml", f'{FILE}[[route.{table}]]\npsk = "device 7"\n')
+
+
 def test_a_route_has_so_many_expressions_that_all_together_cost_little(tmp_path: Path) -> None:
     more = "[[route.allow]]\ncel = 'true'\n"
     parsed_config(tmp_path / "gateway.toml", FILE + more * 6)

@@ -13,7 +13,8 @@ from bothways.trust.access.peer_rules import CEL, Rule, check_together
 from bothways.trust.access.rule import PeerRule
 
 LIFETIME = "lifetime"  # in days, so that a number may stand for it
-RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init)
+PSK = "psk"  # what no client of a gateway has
+RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init and each.name != PSK)
 
 
 def access_in(table: Table) -> Access:
@@ -41,6 +42,12 @@ def _check_expressions(table: Table, rules: Sequence[AccessRule]) -> None:
 
 def _rule(table: Table) -> AccessRule:
     name = table.text("name")
+    if table.has(PSK):
+        table.refuse(
+            "holds for nobody: clients of a gateway have certificates, and none a pre-shared key, "
+            "which `bothways serve` accepts",
+            PSK,
+        )
     given = {
         kind: values
         for kind in RULE_KINDS
