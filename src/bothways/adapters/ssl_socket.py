@@ -46,7 +46,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     _owed: bytes  # the data encrypted for a `send` that has to be repeated
     _forks: int  # the number of forks when this process last used the connection
     _below: Any  # the connection below this one
-    _unwrapped: socket.socket | None  # closed with this one, since programs drop what `unwrap` returns (ftplib)
+    _unwrapped: socket.socket | None  # closed with this one: programs drop what `unwrap` returns
 
     @classmethod
     def _create(
