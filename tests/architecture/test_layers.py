@@ -46,7 +46,7 @@ INSIDE = {
         ("evidence",),
         ("crl_files", "revocation"),
         ("request",),
-        ("verification",),
+        ("revoked_together", "verification"),
     ),
     "tls": (
         ("wire", "crypto"),

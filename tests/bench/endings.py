@@ -1,7 +1,7 @@
 """How long it takes from a CRL that is replaced until the gateway has ended the last connection of whom it lists.
 
-Two workers; clients in Go, each on a connection of its own, either all of them listed or ten. The time that passed is
-that of a client's end; beside it is the processor time of all processes of the gateway until then.
+Two workers or one; clients in Go, each on a connection of its own, either all of them listed or ten. The time that
+passed is that of a client's end; beside it is the processor time of all processes of the gateway until then.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from bench.workers import prepare
 from interop.programs import free_port
 
 ROWS = (
-    (1000, 10),
-    (1000, 1000),
-    (3000, 10),
-    (3000, 3000),
-)  # how many are connected, how many of them are listed
+    (2, 1000, 10),
+    (2, 1000, 1000),
+    (2, 3000, 10),
+    (2, 3000, 3000),
+    (1, 3000, 3000),
+)  # how many workers, how many are connected, how many of them are listed
 PATIENCE = 120.0
 
 
@@ -44,24 +45,27 @@ def main(runs: int) -> None:
         print(
             "\nFrom a CRL that is replaced to the end of those it lists: half of them, the last; processor time"
         )
-        for count, listed in ROWS:
-            figures = [measured(clients, service, count, listed) for _ in range(runs)]
+        for workers, count, listed in ROWS:
+            figures = [measured(clients, service, workers, count, listed) for _ in range(runs)]
             shown = "   ".join("/".join(f"{each:.2f}" for each in run) for run in figures)
             half, last, spent = (median(each) for each in zip(*figures, strict=True))
             print(
-                f"  {listed:5} of {count:5}   {shown}   median {half:.2f} s and {last:.2f} s, "
+                f"  {listed:5} of {count:5} at {workers}   {shown}   median {half:.2f} s and {last:.2f} s, "
                 f"{spent:.2f} s of processors"
             )
 
 
-def measured(clients: Load, service: int, count: int, listed: int) -> tuple[float, float, float]:
+def measured(
+    clients: Load, service: int, workers: int, count: int, listed: int
+) -> tuple[float, float, float]:
     """Return the seconds until half of them, and the last, had ended, and those of processors."""
     leaving = identities.client("Leaving")
     for name, content in (("leaving.pem", leaving.chain_pem), ("leaving.key", leaving.key_pem)):
         (clients.folder / name).write_bytes(content)
     publish(clients.folder, 1)
     port = free_port()
-    command = [*gateway_words(clients.folder, service, port, f'crl = ["crl.pem"]\n{MANY}'), "--workers", "2"]
+    words = gateway_words(clients.folder, service, port, f'crl = ["crl.pem"]\n{MANY}')
+    command = [*words, "--workers", str(workers)]
     with running(GATEWAY, OURS, command, port) as gateway, contextlib.ExitStack() as stack:
         if count > listed:
             stack.enter_context(held(clients, gateway, "client", count - listed))

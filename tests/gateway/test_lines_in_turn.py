@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import count
 
 from aio_talk import TurnClock
@@ -91,6 +92,32 @@ def test_work_of_other_connections_is_not_kept_waiting() -> None:
             for _ in range(MANY):
                 await asyncio.sleep(0)
             assert done[0] <= 3 * FEW and len(told.lines) == MANY
+
+    asyncio.run(talk())
+
+
+def test_while_clients_are_verified_again_one_line_is_written_in_a_turn() -> None:
+    """They end first; then the others follow."""
+
+    async def talk() -> None:
+        clock = TurnClock()
+        told, seen = Told(clock), []
+        turns = turns_of(asyncio.get_running_loop())
+
+        def verify(number: int) -> None:
+            told.lines_of.connection(ended(number), 0.0)
+            clock.now += TURN_SECONDS / 2
+            seen.append(len(told.lines))
+
+        with clock.running():
+            for number in range(MANY):
+                turns.verify_soon(partial(verify, number))
+            while turns.verifies:
+                await asyncio.sleep(0)
+            assert seen[-1] <= MANY / 2 + 1 and len(seen) == MANY
+            for _ in range(MANY):
+                await asyncio.sleep(0)
+            assert [number for number, _ in told.lines] == list(range(MANY))
 
     asyncio.run(talk())
 

@@ -66,6 +66,11 @@ class Turns:
         """Whether further work may be begun in this turn."""
         return not self._is_limited or monotonic() < self._end
 
+    @property
+    def verifies(self) -> bool:
+        """Whether peers wait to be verified."""
+        return bool(self._verifying)
+
     def takes(self, seconds: float) -> bool:
         """Whether further work may be begun in this turn, which then takes about so long."""
         if self._is_limited:

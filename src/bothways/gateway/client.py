@@ -212,6 +212,7 @@ class ClientProtocol(AdmittedProtocol):
         entry.verdict, entry.rule = "allowed", self._route.config.access.decision(status.peer.verdict).rule
         self._note_agreed()
         if self._recorder is not None:  # its notes are for those who are refused
+            self.connection.stop_observing()
             self._recorder.stop()
             self._recorder.notes.clear()
         self._gateway.meter.established(entry, self._loop.time() - (entry.asked_at or entry.began))

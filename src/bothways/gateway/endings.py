@@ -63,11 +63,20 @@ LIMITS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a connection ended. code: see `Code`.  text: the same in words, and what it was about.  why: what made it."""
+    """Why a connection ended.
+
+    code: see `Code`.  said: the same in words, and what it was about; or the error that says it, whose words are found
+    when they are needed.  why: what made it.
+    """
 
     code: str
-    text: str
+    said: str | Exception
     why: Why = field(default=None, repr=False, compare=False)
+
+    @property
+    def text(self) -> str:
+        """Why it ended, in words."""
+        return self.said if isinstance(self.said, str) else _sentences(self.said)
 
     @classmethod
     def of(cls, code: Code, text: str, why: Why = None) -> Ending:
@@ -78,7 +87,7 @@ class Ending:
 def ending_of(error: Exception, *, is_verified: bool) -> Ending:
     """Return why a connection ended by an error of its TLS. is_verified: whether the client was."""
     why = None if isinstance(error, Evicted) else error
-    return Ending(_code_of(error, is_verified=is_verified), _sentences(error), why)
+    return Ending(_code_of(error, is_verified=is_verified), error, why)
 
 
 def ending_of_client(failure: Exception | None, *, is_verified: bool) -> Ending:

@@ -1,7 +1,7 @@
 """The lines about connections and requests that have ended, which are written within the turns of the event loop.
 
 To explain an end may take a millisecond, and many end together: when a CRL lists thousands of clients, or a service is
-lost.
+lost. While clients wait to be verified again, one line is written in a turn: who is revoked ends first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class LinesInTurn:
 
     def _tell(self, line: Callable[[], None]) -> None:
         turns = turns_of(asyncio.get_running_loop())
-        if not self._untold and turns.has_room:
+        if not self._untold and turns.has_room and not turns.verifies:
             turns.run(line)
             return
         self._untold.append(line)
@@ -52,7 +52,7 @@ class LinesInTurn:
         turns = turns_of(asyncio.get_running_loop())
         while self._untold:
             self._untold.popleft()()
-            if not turns.has_room:
+            if turns.verifies or not turns.has_room:
                 break
         if self._untold:
             turns.do_soon(self._write_some)

@@ -21,12 +21,17 @@ from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.evidence.http_exchange import TOLERANCE
 from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
+from bothways.trust.request import VerificationRequest
 from bothways.trust.revocation import Revocation
+from bothways.trust.revoked_together import RevokedTogether
+from bothways.trust.verdict import Verdict
 from pair import FrozenClock, Pair, received
 from pki import NOW
 from tls.handshake.conversations import (
     CONVERSATIONS,
+    anchors,
     authority,
+    client_config,
     credentials_of,
     identity,
     responses,
@@ -40,7 +45,7 @@ HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 AHEAD = {"next_update": NOW + 2 * HOUR}
 
 
-def lists(*revoked: pki.Issued, number: int = 1, **options: Any) -> CRLStore:
+def lists(*revoked: pki.Issued | tuple[pki.Issued, str], number: int = 1, **options: Any) -> CRLStore:
     """A list of each CA; the issuing one revokes those named."""
     top = authority().above[0]
     mine = pki.crl(authority(), *revoked, number=number, **options)
@@ -468,3 +473,68 @@ def test_an_unverified_client_is_not_verified_by_another_configuration() -> None
     conversation = CONVERSATIONS["mutual"].pair({}, {})
     with pytest.raises(UsageError, match="no peer that could be verified again"):
         conversation.server.judge_by(server_config().settings)
+
+
+class Crowd:
+    """Open connections of several clients with one server; `judged` has the errors of all that it verified again."""
+
+    def __init__(self, count: int, **options: Any) -> None:
+        self.clock = FrozenClock()
+        self.lists = lists()
+        self.who = [pki.leaf(authority(), f"{number}.example") for number in range(count)]
+        policy = Revocation(crls=self.lists)
+        server = server_config(
+            client_anchors=anchors(), client_auth="require", clock=self.clock, revocation=policy,
+            judge_again="change",
+        )  # fmt: skip
+        clients = [client_config(credentials=credentials_of(each), clock=self.clock) for each in self.who]
+        self.pairs = [Pair(each.connection("localhost"), server.connection(**options)) for each in clients]
+        for each in self.pairs:
+            each.exchange()
+            assert each.server.established
+
+    def judged(self) -> list[PeerFault]:
+        for each in self.pairs:
+            each.server.judge_again()
+        return [each.server.failure for each in self.pairs if isinstance(each.server.failure, PeerFault)]
+
+
+def test_clients_that_a_crl_lists_together_are_refused_alike_and_one_of_them_is_verified_in_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same fault, facts, words and alert as where each is verified in full."""
+    verified = []
+    verify = VerificationRequest.verify
+
+    def counted(request: VerificationRequest, *arguments: Any, **options: Any) -> Verdict:
+        verified.append(request)
+        return verify(request, *arguments, **options)
+
+    monkeypatch.setattr(VerificationRequest, "verify", counted)
+    told = []
+    for takes_the_short_way in (True, False):
+        crowd = Crowd(4)
+        crowd.lists.replace(lists(*crowd.who[:2], (crowd.who[2], "superseded"), number=2, this_update=NOW))
+        if not takes_the_short_way:
+            monkeypatch.setattr(RevokedTogether, "reason", lambda *_: None)
+        verified.clear()
+        errors = crowd.judged()
+        assert [each.fault for each in errors] == [Fault.REVOKED] * 3
+        assert len(verified) == (2 if takes_the_short_way else 4)  # the first that is listed, and who is not
+        told.append([(str(each), each.step, each.alert, dict(each.facts), each.reasons) for each in errors])
+        for each in crowd.pairs[:3]:
+            each.exchange()
+            assert isinstance(each.client.failure, PeerAlert)
+            assert each.client.failure.alert == Alert.CERTIFICATE_REVOKED
+        assert crowd.pairs[3].server.peer is not None
+    assert told[0] == told[1]
+    assert "superseded" in told[0][2][0]
+
+
+def test_who_observes_a_connection_gets_the_whole_verdict_of_each_client() -> None:
+    notes: list[Note] = []
+    crowd = Crowd(2, observer=notes.append)
+    crowd.lists.replace(lists(*crowd.who, number=2, this_update=NOW))
+    notes.clear()
+    assert len(crowd.judged()) == 2
+    assert len([each for each in notes if isinstance(each, Judged)]) == 2

@@ -47,6 +47,7 @@ from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.own_identity.raw_key import RawKeyCredentials
 from bothways.trust.revocation import Revocation
+from bothways.trust.revoked_together import RevokedTogether
 
 JudgeAgain = Literal["never", "lapse", "change"]
 
@@ -130,10 +131,9 @@ class OwnIdentity:
 class PeerTrust:
     """How the peer is verified: by which trust anchors and evidence, by which pins, and when again.
 
-    pins, psks: the raw public keys and the external PSKs that are trusted; None for none.  requires_certificate: an
-    anonymous client is refused.
-    names_authorities: clients get the names of the anchors. decide: decides which of the trusted clients are allowed to
-    connect.  types: what the peer may authenticate itself with: certificate types, the preferred first (RFC 7250 3).
+    pins, psks: the raw public keys and external PSKs that are trusted; None for none.  requires_certificate: refuse an
+    anonymous client.  names_authorities: clients get the names of the anchors.  decide: which trusted clients may
+    connect.  types: certificate types of the peer, the preferred first (RFC 7250 3).  together: who is revoked at once.
     """
 
     anchors: TrustStore
@@ -145,10 +145,10 @@ class PeerTrust:
     pins: PinnedKeys | None = None
     psks: ExternalPSKs | None = None
     types: tuple[int, ...] = field(init=False)
+    together: RevokedTogether = field(init=False, repr=False, default_factory=RevokedTogether)
 
     def __post_init__(self) -> None:
-        types = _types(self.pins is not None, self.anchors is not NO_ANCHORS)
-        object.__setattr__(self, "types", types)
+        object.__setattr__(self, "types", _types(self.pins is not None, self.anchors is not NO_ANCHORS))
 
     @property
     def generation(self) -> int:

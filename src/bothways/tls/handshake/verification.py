@@ -24,7 +24,7 @@ from bothways.trust.keys.external_psks import NO_KEYS, PskRequest
 from bothways.trust.keys.pins import NO_PINS, PinnedKeys, PinRequest
 from bothways.trust.path.name_matching import ServerName
 from bothways.trust.request import PeerRequest, VerificationRequest
-from bothways.trust.verdict import EvidenceRequest, Purpose, Refused, Verdict
+from bothways.trust.verdict import EvidenceRequest, Purpose, Refused, Trusted, Verdict
 
 # Each round may find more checks, such as that of the CRL of a CRL issuer; after the last round they run here.
 CHECK_ROUNDS = 8
@@ -122,6 +122,19 @@ def check_at_hand(hs: HandshakeContext, request: PeerRequest) -> int:
         _tell(hs, verdict)
         conclude(request, judgement)
     return judgement.generation
+
+
+def blame_if_revoked_like_another(
+    hs: HandshakeContext, trust: PeerTrust, request: PeerRequest, verdict: Trusted
+) -> None:
+    """Blame the peer if it is revoked as another one was before; else nothing is known. verdict: the earlier one."""
+    if (
+        not isinstance(request, VerificationRequest) or hs.observer is not None
+    ):  # who observes gets the whole verdict
+        return
+    reason = trust.together.reason(request, verdict, hs.clock.now())
+    if reason is not None:
+        raise Blame(reason.fault, reason.facts, (reason,))
 
 
 def known_to_pass(hs: HandshakeContext, request: PeerRequest) -> Verified | None:

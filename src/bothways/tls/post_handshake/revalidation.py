@@ -16,9 +16,16 @@ from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.outcome import Verified
 from bothways.tls.handshake.script import Script
 from bothways.tls.handshake.settings import PeerTrust, Settings
-from bothways.tls.handshake.verification import check_at_hand, conclude, judged_by, reach_verdict
+from bothways.tls.handshake.verification import (
+    blame_if_revoked_like_another,
+    check_at_hand,
+    conclude,
+    judged_by,
+    reach_verdict,
+)
 from bothways.tls.runner import ScriptRunner
 from bothways.trust.evidence.jitter import renewal_time
+from bothways.trust.request import VerificationRequest
 from bothways.trust.verdict import Refused, Verdict
 
 # The longest wait between two looks at the wall clock, which may be set, or stop while the machine sleeps.
@@ -110,11 +117,16 @@ class Revalidation:
     def _use_trust(self, trust: PeerTrust | None) -> None:
         self._judge_again = "never" if trust is None else trust.judge_again
         self._decide = None if trust is None else trust.decide
+        self._trust = trust
 
     def _judged_again(self, deadline: float) -> Script[Verified]:
         """Verify; keep a verdict that is still valid if nothing speaks against it; check authorization again."""
-        request = self._verified.request
+        request, began, trust = self._verified.request, self._clock.now(), self._trust
+        if trust is not None:
+            blame_if_revoked_like_another(self._hs, trust, request, self.peer.verdict)
         judgement = yield from reach_verdict(self._hs, request, deadline)
+        if trust is not None and isinstance(request, VerificationRequest):
+            trust.together.note(request, judgement.verdict, judgement.generation, began)
         verified = self._verified._replace(generation=judgement.generation)
         if not (self._is_still_valid and _is_unknown(judgement.verdict)):
             anew = conclude(request, judgement)

@@ -50,15 +50,18 @@ def _path_status(
         result = check.status(certificate, path[position + 1])
         subject = certificate.subject_text
         if isinstance(result, Revoked):
-            facts: dict[str, object] = {"revoked_at": result.revoked_at, "reason": result.reason}
-            reasons.append(Reason(Fault.REVOKED, position, subject, facts))
+            reasons.append(_revoked(position, subject, result))
         elif isinstance(result, BadStaple):
             reasons.append(Reason(Fault.BAD_STAPLE, position, subject, {"problem": result.problem}))
         elif isinstance(result, Unknown):
             unknown.append(f"certificate {position} ({subject}): {result.problem}")
             if revocation.unknown == "refuse":
                 advice = _advice(certificate, revocation, check.not_allowed)
-                facts = {"problem": result.problem, "advice": advice, "not_allowed": check.not_allowed}
+                facts: dict[str, object] = {
+                    "problem": result.problem,
+                    "advice": advice,
+                    "not_allowed": check.not_allowed,
+                }
                 reasons.append(Reason(Fault.REVOCATION_UNKNOWN, position, subject, facts))
         else:
             until.append(result.until)
@@ -73,6 +76,22 @@ def _path_status(
     count = "1 certificate" if len(covered) == 1 else f"{len(covered)} certificates"
     text = f"{count} not revoked by {_evidence_text(available)}"
     return PathCheck(Finding("c", Outcome.PASSED, text), tuple(reasons), valid_until, check.requests())
+
+
+def _revoked(position: int, subject: str, result: Revoked) -> Reason:
+    facts: dict[str, object] = {"revoked_at": result.revoked_at, "reason": result.reason}
+    return Reason(Fault.REVOKED, position, subject, facts)
+
+
+def leaf_revocation(
+    available: Available, path: Path, others: Sequence[ParsedCertificate], work: WorkBudget
+) -> Reason | None:
+    """Return the reason of `status_check` against the leaf of a path that is revoked; None for any other status."""
+    leaf = path[0]
+    result = RevocationCheck(available, path, others, work).status(leaf, path[1])
+    if available.checks or not isinstance(result, Revoked):
+        return None
+    return _revoked(0, leaf.subject_text, result)
 
 
 def _evidence_text(available: Available) -> str:
