@@ -317,3 +317,28 @@ def test_evictions_are_logged_at_intervals(caplog):
     assert [each.getMessage() for each in caplog.records if each.name == "bothways"] == [
         "1 handshakes were ended because too many had begun"
     ]
+
+
+@run
+async def test_a_server_that_is_to_begin_later_keeps_its_clients_waiting_until_then():
+    """They wait in the queue of the system; one that was closed before begins no more."""
+    server, made = server_source.Server(server_source.Admission()), []
+
+    def protocol() -> asyncio.Protocol:
+        made.append(asyncio.Protocol())
+        return made[-1]
+
+    sock = socket.create_server(("127.0.0.1", 0))
+    options = {"path": None, "reuse_port": None, "backlog": 10, "accepts": False}
+    await server.listen(protocol, None, None, sock=sock, **options)
+    with socket.create_connection(sock.getsockname()):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not made
+        await server.accept()
+        async with asyncio.timeout(20):
+            while not made:
+                await asyncio.sleep(0)
+    server.close()
+    await server.accept()
+    assert not server.is_serving()

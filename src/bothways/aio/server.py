@@ -151,6 +151,7 @@ class Server:
 
     def __init__(self, admission: Admission) -> None:
         self.admission = admission
+        self._backlog = WAITING
 
     async def listen(
         self,
@@ -162,8 +163,9 @@ class Server:
         path: str | os.PathLike[str] | None,
         reuse_port: bool | None,
         backlog: int,
+        accepts: bool = True,
     ) -> None:
-        """Start to listen on host and port, on `sock` or on `path`.
+        """Start to listen on host and port, on `sock` or on `path`. accepts: now, and not when `accept` is called.
 
         Raises UsageError for more than one of them, ConfigError for what is no port.
         """
@@ -174,18 +176,33 @@ class Server:
             port = checked_port(port)
         loop, made = asyncio.get_running_loop(), made_safely(made)
         if path is not None:
-            self.listening = await loop.create_unix_server(made, os.fspath(path), backlog=backlog)
+            self.listening = await loop.create_unix_server(
+                made, os.fspath(path), backlog=backlog, start_serving=accepts
+            )
         elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):
             kept = _without_removing(loop)
-            self.listening = await loop.create_unix_server(made, sock=sock, backlog=backlog, **kept)
+            self.listening = await loop.create_unix_server(
+                made, sock=sock, backlog=backlog, start_serving=accepts, **kept
+            )
         elif sock is not None:
-            self.listening = await loop.create_server(made, sock=sock, backlog=backlog)
+            self.listening = await loop.create_server(made, sock=sock, backlog=backlog, start_serving=accepts)
         else:
             self.listening = await loop.create_server(
-                made, host, port or 0, reuse_port=reuse_port, backlog=backlog
+                made, host, port or 0, reuse_port=reuse_port, backlog=backlog, start_serving=accepts
             )
+        self._backlog = max(backlog, WAITING)
+        if accepts:
+            self._lengthen_queues()
+
+    async def accept(self) -> None:
+        """Accept connections from here on, unless that was done, or it was closed."""
+        if self.sockets:
+            await self.listening.start_serving()
+            self._lengthen_queues()
+
+    def _lengthen_queues(self) -> None:
         for each in self.sockets:
-            _set_backlog(each, max(backlog, WAITING))
+            _set_backlog(each, self._backlog)
 
     @property
     def sockets(self) -> tuple[socket.socket, ...]:

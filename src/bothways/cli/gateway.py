@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from datetime import UTC, datetime
 
@@ -12,22 +11,15 @@ from bothways.audit_chain import ChainBroken, Head
 from bothways.cli.options.audit_head import head_option
 from bothways.cli.options.tickets import Tickets, tickets_options
 from bothways.cli.options.types import FILE
-from bothways.cli.output.terminal import DONE, FAILED, refuse, report_error, say, say_or_fail
-from bothways.cli.output.watching import reporting_reloads
+from bothways.cli.output.terminal import DONE, FAILED, refuse, report_error, say
+from bothways.cli.servers.gateway_file import serve_file
 from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config.gateway import GatewayConfig, read_config
-from bothways.gateway.current import Current
 from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
-from bothways.gateway.log import Log
 from bothways.gateway.observe.audit_file import check_usable, verified
-from bothways.gateway.processes.process import serve
-from bothways.gateway.processes.systemd import READY, notify, passed_names
-from bothways.gateway.processes.workers import Workers
 from bothways.gateway.routes import Routes, load_routes
-from bothways.servers.addresses import PassedAddress
-from bothways.servers.listening import allow_descriptors
 from bothways.trust import files
 from bothways.trust.certificate.files import certificates_in
 from bothways.trust.verdict import Refused
@@ -49,7 +41,7 @@ config_option = click.option(
 @tickets_options
 @click.pass_context
 def command(context: click.Context, path: str | None, workers: int | None, tickets: Tickets) -> int:
-    """Connect verified clients to services without TLS.
+    """Connect verified clients to services without TLS, and local programs without TLS to servers (tunnels).
 
     Listens on this machine only unless the file says otherwise, and accepts only clients that a rule of a route
     allows. Prints `listening on ADDRESS` on standard error for each listener, then one line for each connection when
@@ -63,23 +55,7 @@ def command(context: click.Context, path: str | None, workers: int | None, ticke
         return DONE
     if path is None:
         refuse("no configuration file was given", "bothways gateway -c gateway.toml")
-    keys = tickets.load()
-    log = Log(say_or_fail)
-    current = Current(path, log, keys)
-    config = current.routes.config
-    log.form = config.log_format
-    _warn(current.routes, log)
-    allow_descriptors(2 * (config.limits.connections + config.limits.handshakes))
-
-    def ready(addresses: list[str]) -> None:
-        for each in addresses:
-            (say if log.form == "text" else log.event)(f"listening on {each}")
-        notify(READY)
-
-    with reporting_reloads(log.event), contextlib.closing(current):
-        if workers is not None:
-            return Workers(path, log, current, keys, workers, ready).run()
-        return serve(log, current, keys, ready)
+    return serve_file(path, workers, tickets.load())
 
 
 @command.command("check")
@@ -95,14 +71,18 @@ def check(context: click.Context, path: str | None) -> int:
         say(f"warning: {each}")
     if config.audit is not None:
         check_usable(config.audit)
-    click.echo(
-        f"{config.path}: can be used: {counted(len(config.listeners), 'listener')}, {counted(len(routes.all), 'route')}"
-    )
+    parts = [counted(len(config.listeners), "listener"), counted(len(routes.all), "route")]
+    if config.tunnels:
+        parts = [*(parts if config.listeners else ()), counted(len(config.tunnels), "tunnel")]
+    click.echo(f"{config.path}: can be used: {', '.join(parts)}")
     for route in routes.all:
         names = ", ".join(route.config.server_names or ("every name",))
         protocols = f" ({', '.join(route.config.alpn)})" if route.config.alpn else ""
         where = route.config.backend or "the status of the gateway"
         click.echo(f"  {route.config.name}: {names}{protocols} -> {where}")
+    for tunnel in config.tunnels:
+        named = tunnel.tls.server_name
+        click.echo(f"  {tunnel.name}: {tunnel.listener.address} -> {tunnel.server} ({named})")
     return DONE
 
 
@@ -113,18 +93,6 @@ def _read(context: click.Context, path: str | None) -> tuple[GatewayConfig, Rout
         refuse("no configuration file was given", f"bothways gateway {context.info_name} -c gateway.toml")
     config = read_config(path)
     return config, load_routes(config)
-
-
-def _warn(routes: Routes, log: Log) -> None:
-    for each in routes.warnings():
-        log.event(f"warning: {each}")
-    taken = {each.address for each in routes.config.all_listeners}
-    for name in passed_names():
-        if PassedAddress(name) not in taken:
-            log.event(
-                f"warning: systemd has passed the socket {shown(name)}, which no [[listener]] names, so that nothing "
-                "accepts its clients; add one with this name in `systemd`, or disable the .socket"
-            )
 
 
 @command.group("audit")

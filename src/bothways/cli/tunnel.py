@@ -7,6 +7,7 @@ import signal
 from dataclasses import replace
 
 import click
+from click.core import ParameterSource
 
 from bothways.addresses import Address as Endpoint
 from bothways.addresses import TCPAddress, UnixAddress, is_loopback, parsed_address, unix_address
@@ -19,9 +20,10 @@ from bothways.cli.clients.client_side import (
 )
 from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.starttls import PROTOCOL
-from bothways.cli.options.types import ParsedType, Seconds
+from bothways.cli.options.types import FILE, ParsedType, Seconds
 from bothways.cli.output.terminal import DONE, bounded, headline, refuse, say
 from bothways.cli.output.watching import RegularCheck, checking_regularly
+from bothways.cli.servers.gateway_file import serve_file
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
@@ -30,12 +32,10 @@ from bothways.gateway.tunnel import Tunnel, TunnelSettings
 from bothways.gateway.tunnel_metrics import TunnelMetrics
 from bothways.servers.report_limits import ReportLimits
 from bothways.servers.shortage import report_shortages
-from bothways.starttls import Protocol
+from bothways.starttls import CLIENT_SPEAKS_FIRST, Protocol
 from bothways.tls.config import ClientConfig
 from bothways.trust.anchors import WatchedTrustStore
 from bothways.trust.crl_files import CRLFiles
-
-CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
 
 
 def _operator_address(text: str) -> Endpoint:
@@ -52,8 +52,16 @@ OPERATOR_ADDRESS: ParsedType[Endpoint] = ParsedType(
 
 
 @click.command("tunnel")
-@click.argument("local", metavar="PATH|HOST:PORT")
-@click.argument("address", type=SERVER, metavar="HOST:PORT")
+@click.argument("local", metavar="PATH|HOST:PORT", required=False)
+@click.argument("address", type=SERVER, metavar="HOST:PORT", required=False)
+@click.option(
+    "-c",
+    "--config",
+    "path",
+    type=FILE,
+    metavar="FILE",
+    help="A file with several tunnels (TOML), in place of arguments and other options.",
+)
 @client_options(alpn_help=OFFERED_ALPN, with_profile=False)
 @name_option
 @click.option(
@@ -82,9 +90,12 @@ OPERATOR_ADDRESS: ParsedType[Endpoint] = ParsedType(
     metavar="SECONDS",
     help="Time limit for connecting and the handshake.",
 )
+@click.pass_context
 def command(
-    local: str,
-    address: TCPAddress,
+    context: click.Context,
+    local: str | None,
+    address: TCPAddress | None,
+    path: str | None,
     client: ClientOptions,
     name: str | None,
     insecure_tcp: bool,
@@ -97,7 +108,16 @@ def command(
     Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is
     ready. The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections
     to a server that is no longer accepted are closed. SIGHUP reads them at once, SIGINT or SIGTERM ends it.
+    With -c the tunnels of a file are served as `bothways gateway -c` serves it, and `bothways gateway check` checks it.
     """
+    if path is not None:
+        _check_alone(context)
+        return serve_file(path, for_tunnels=True)
+    if local is None or address is None:
+        refuse(
+            "it is not said from where to where the tunnel leads",
+            "give PATH and HOST:PORT, or a file with tunnels by -c FILE",
+        )
     client.workload.check_required(client.side, client.keys)
     where = _local(local, insecure_tcp)
     if starttls is not None and starttls.name not in CLIENT_SPEAKS_FIRST:
@@ -123,6 +143,21 @@ def command(
         files = replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)
         asyncio.run(_serve(settings, where, files, metrics, metrics_address))
     return DONE
+
+
+def _check_alone(context: click.Context) -> None:
+    """Refuse whatever was given beside a file, which says all of it."""
+    given = [
+        each.opts[0] if isinstance(each, click.Option) else each.make_metavar(context)
+        for each in context.command.params
+        if each.name != "path"
+        and context.get_parameter_source(each.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        refuse(
+            f"{', '.join(given)} beside -c: the file says everything about its tunnels",
+            "write it into a [[tunnel]] of the file, or leave -c out",
+        )
 
 
 def _held(client: ClientOptions, loaded: ClientSide, lists: CRLFiles) -> Held:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,13 +13,15 @@ from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket, over
 from bothways.aio.opening import ClientOpening
+from bothways.aio.transport import TLSTransport
 from bothways.diagnosis.causes import Cause
 from bothways.errors import StartTLSFailed, TLSError
 from bothways.gateway.endings import Code, Ending, Why
 from bothways.gateway.http.streams import ByteStream
 from bothways.gateway.relay import PlainEnd, Relay, TLSEnd
-from bothways.gateway.routes import Route, svid_problem
+from bothways.gateway.routes import Route, is_same_trust, svid_problem
 from bothways.starttls import Accepted, greeting_of
+from bothways.tls.config import ClientConfig
 
 Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
 Service = TLSEnd | PlainEnd | ByteStream
@@ -90,6 +93,17 @@ async def _connected(protocol: Service, route: Route, backend: Address, head: by
         if protocol.transport is None:
             sock.close()
         raise
+
+
+def judge_services(uppers: Iterable[object], client: ClientConfig, before: ClientConfig) -> None:
+    """Verify services again that are reached by TLS, if there is something new. before: by what they were verified."""
+    if is_same_trust(client, before):
+        return
+    for upper in uppers:
+        if isinstance(upper, TLSTransport) and not upper.is_closing():
+            with contextlib.suppress(TLSError, OSError):  # the relay hears of it, or it has ended already
+                upper.tls.connection.judge_by(client.settings)
+                upper.tls.judge_again()
 
 
 def hindrance(error: OSError) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING, TypeVar
 from bothways.addresses import host_and_address
 from bothways.aio.admission import AdmittedProtocol, Evicted
 from bothways.aio.answers import Found
-from bothways.aio.transport import TLSTransport
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis.causes import Cause
-from bothways.errors import TimedOut, TLSError
+from bothways.errors import TimedOut
 from bothways.gateway import backends
 from bothways.gateway.before_tls.proxy_header import Announced
 from bothways.gateway.endings import Code, Ending, is_refused_access
@@ -25,7 +23,7 @@ from bothways.gateway.newly_listed import Leaf
 from bothways.gateway.observe.meter import Metric, Timing
 from bothways.gateway.proxy_protocol import ProxiedClient, header
 from bothways.gateway.relay import Relay
-from bothways.gateway.routes import Route, Routes, is_same_trust, svid_problem
+from bothways.gateway.routes import Route, Routes, svid_problem
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.places import source_of
 from bothways.tls.config import ServerConfig
@@ -366,16 +364,10 @@ class ClientProtocol(AdmittedProtocol):
         """Have the service verified again, if it is reached by TLS and there is something new."""
         if before is None or before.client is None or route.client is None:
             return
-        if is_same_trust(route.client, before.client):
-            return
         uppers = [self.relay.service.transport]
         if self._conversation is not None:
             uppers = self._conversation.services_reached()
-        for upper in uppers:
-            if isinstance(upper, TLSTransport) and not upper.is_closing():
-                with contextlib.suppress(TLSError, OSError):  # the relay hears of it, or it has ended already
-                    upper.tls.connection.judge_by(route.client.settings)
-                    upper.tls.judge_again()
+        backends.judge_services(uppers, route.client, before.client)
 
     def _withdraw(self, code: Code, why: str) -> None:
         self.entry.verdict = "withdrawn"

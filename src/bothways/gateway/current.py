@@ -291,13 +291,14 @@ def _nobody_is_told(_path: str, _error: Exception) -> None:
 def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
     """Yield the files that a configuration names, each with how large it may be."""
     for route in config.routes:
-        one, two = route.identity, route.backend_tls
-        lists = (*one.crl, *(() if two is None else two.crl))
-        yield from ((path, files.MAX_CRL_FILE) for path in lists)
+        one = route.identity
+        yield from ((path, files.MAX_CRL_FILE) for path in one.crl)
         others = (*one.own.read_files, one.client_ca, one.client_cert, *one.ocsp)
-        if two is not None:
-            others += (two.ca, *(() if two.own is None else two.own.read_files))
         yield from ((path, files.MAX_FILE) for path in others if path is not None)
+    for tls in config.tls_to_services:
+        yield from ((path, files.MAX_CRL_FILE) for path in tls.crl)
+        services = (tls.ca, *(() if tls.own is None else tls.own.read_files))
+        yield from ((path, files.MAX_FILE) for path in services if path is not None)
     if config.limits.shared_secret is not None:
         yield config.limits.shared_secret, files.MAX_FILE
 

@@ -19,6 +19,7 @@ from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.config.identity import BackendTLS, IdentityConfig, Own
 from bothways.gateway.config.listener import STATUS
 from bothways.gateway.config.spiffe import SpiffeIdentity
+from bothways.gateway.config.tunnel import TunnelConfig
 from bothways.gateway.held import FileReader, Held, Making
 from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import ContentSources
@@ -92,6 +93,20 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TunnelRoute:
+    """A tunnel. client: how its server is verified.  ends: when our credentials end, as in `Route`."""
+
+    config: TunnelConfig
+    client: ClientConfig
+    ends: datetime | None = None
+
+    def leads_like(self, other: TunnelRoute) -> bool:
+        """Whether programs of both reach the same server, to which we show and of which we verify the same names."""
+        one, two = self.config, other.config
+        return (one.server, one.tls, one.alpn, one.starttls) == (two.server, two.tls, two.alpn, two.starttls)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Routes:
     """All routes of a file. held: what is made of the files that they name.  secret: that of shared limits."""
 
@@ -99,6 +114,11 @@ class Routes:
     all: tuple[Route, ...]
     held: Held
     secret: bytes | None = field(default=None, repr=False)
+    tunnels: tuple[TunnelRoute, ...] = ()
+
+    def tunnel_at(self, listener: ListenerAddress) -> TunnelRoute | None:
+        """Return the tunnel of the programs that came in there; None where there is none."""
+        return next((each for each in self.tunnels if each.config.listener.address == listener), None)
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
@@ -144,6 +164,9 @@ class Routes:
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"{name}: our certificate does not stand for {asked}"
+        for tunnel in self.tunnels:
+            sentences = (overdue(each, now) for each in tunnel.client.settings.identity.own)
+            yield from (f"{_called(tunnel.config)}: {each}" for each in sentences if each is not None)
 
 
 def svid_problem(end: datetime | None) -> str | None:
@@ -200,7 +223,14 @@ class _Loading:
         if self._config.spans:
             check_installed("[traces]", ("opentelemetry",), "pip install 'bothways[traces]'")
         made = tuple(self._named(each) for each in self._config.routes)
-        return Routes(self._config, made, self._making.held, self._secret())
+        tunnels = tuple(self._tunnel(each) for each in self._config.tunnels)
+        return Routes(self._config, made, self._making.held, self._secret(), tunnels)
+
+    def _tunnel(self, config: TunnelConfig) -> TunnelRoute:
+        try:
+            return TunnelRoute(config, self._client(config.tls, config.alpn), self._end(config.tls.own))
+        except ConfigError as error:
+            raise ConfigError(f"{self._config.path}: {_called(config)}: {error}") from None
 
     def _named(self, config: RouteConfig) -> Route:
         try:
@@ -238,7 +268,7 @@ class _Loading:
             handshake_timeout=self._config.times.handshake,
         )
         tls = config.backend_tls
-        client = None if tls is None else self._client(tls, config)
+        client = None if tls is None else self._client(tls, _offered_to_service(config))
         watch = Watch(server.settings, LOOK_SECONDS)
         ends, service_ends = self._end(identity.own), None if tls is None else self._end(tls.own)
         return Route(config, server, client, watch, own_finder(server.settings), ends, service_ends)
@@ -247,15 +277,14 @@ class _Loading:
         """Return from when on credentials are not shown to anybody; None where a peer has to see to it."""
         return self._making.credentials(own).not_after if isinstance(own, SpiffeIdentity) else None
 
-    def _client(self, tls: BackendTLS, route: RouteConfig) -> ClientConfig:
-        making, http = self._making, route.http
-        by_http = (HTTP2,) if http is not None and http.version == "2" else ()
+    def _client(self, tls: BackendTLS, alpn: tuple[str, ...]) -> ClientConfig:
+        making = self._making
         own = None if tls.own is None else making.credentials(tls.own)
         revocation = self._with_news(Revocation.preset(STRICT, making.lists(tls.crl))) if tls.crl else None
         client = ClientConfig(
             anchors=self._anchors_of_service(tls),
             credentials=own,
-            alpn=by_http or _own_protocols(route.starttls),
+            alpn=alpn,
             revocation=revocation,
             judge_again=_judge_again(revocation),
             handshake_timeout=self._config.times.connect,
@@ -301,6 +330,16 @@ def _titled(route: RouteConfig) -> str:
     """Return what a message begins with that is about a route; one without a name is called "route 1" and so on."""
     name = visible(route.name)
     return name if name.startswith(("route ", "[")) else f"route {name}"
+
+
+def _called(tunnel: TunnelConfig) -> str:
+    name = visible(tunnel.name)
+    return name if name.startswith("tunnel ") else f"tunnel {name}"
+
+
+def _offered_to_service(route: RouteConfig) -> tuple[str, ...]:
+    by_http = (HTTP2,) if route.http is not None and route.http.version == "2" else ()
+    return by_http or _own_protocols(route.starttls)
 
 
 def _own_protocols(starttls: Accepted | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -37,8 +37,10 @@ from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import live_row, publish
+from bothways.gateway.relay import PlainEnd, TLSEnd
 from bothways.gateway.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
+from bothways.gateway.tunnelled import OpenTunnels, TunnelledProgram
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.shortage import report_shortages
@@ -86,6 +88,7 @@ class Gateway:
         self.admission = Admission(limits.handshakes, _report_nothing)
         self.clients = CountedClients()
         self.before_tls = ConnectionsBeforeTLS(limits.handshakes)
+        self.tunnelled = OpenTunnels()
         self._sharing = Sharing(self, log.event, self.meter)
         self._listening: dict[ListenerAddress, Server] = {}
         self._accepts, self.drains = True, False
@@ -101,6 +104,8 @@ class Gateway:
         self._listening = await self._listen_or_discard(self.routes, audit)
         self.auditor.use(audit)
         self._share(self.routes)
+        for server in self._listening.values():
+            await server.accept()
         self.meter.slot.state.set(SERVING, 1.0)
         self._observing = asyncio.get_running_loop().create_task(self._observe())
         report_shortages(asyncio.get_running_loop(), self.log.event)
@@ -152,13 +157,19 @@ class Gateway:
         server, made = Server(self.admission), partial(self._protocol, listener.address)
         sock = self._listen_on(listener)
         sock.setblocking(False)
-        await server.listen(made, None, None, sock=sock, path=None, reuse_port=None, backlog=ACCEPTED_AT_ONCE)
+        await server.listen(
+            made, None, None, sock=sock, path=None, reuse_port=None, backlog=ACCEPTED_AT_ONCE, accepts=False
+        )  # `made` goes by the routes in use, and these may be for others
         return server
 
-    def _protocol(self, address: ListenerAddress) -> ClientProtocol | Preliminary | OperatorStream:
+    def _protocol(
+        self, address: ListenerAddress
+    ) -> ClientProtocol | Preliminary | OperatorStream | TLSEnd | PlainEnd:
         """Return the protocol of a new connection, by what the file says of its listener now."""
         if address == self._metrics_address:
             return self._operator_at(address).protocol()
+        if self.routes.tunnel_at(address) is not None:
+            return TunnelledProgram(self, self.tunnelled, address).relay.client
         listeners = self.routes.config.listeners
         listener = next((each for each in listeners if each.address == address), None)
         if listener is None:
@@ -222,22 +233,29 @@ class Gateway:
         opened = await self._listen_or_discard(routes, audit) if self._accepts else {}
         if self._owns_files:
             change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
-        leaves = {client: client.leaf for client in self.clients.established}
+        leaves = {client: client.leaf for client in self._verified}
         loop = asyncio.get_running_loop()
         listed = await loop.run_in_executor(None, newly_listed, set(leaves.values()), self.routes, routes)
         wanted = {each.address for each in routes.config.all_listeners}
         for address in [each for each in self._listening if each not in wanted]:
-            self._listening.pop(address).close()
+            self._close_listener(address)
         self._listening |= opened
         self.auditor.use(audit)
         self.routes, self.log.form = routes, routes.config.log_format
         self._share(routes)
         self.admission.places.resize(routes.config.limits.handshakes)
         self.before_tls.resize(routes.config.limits.handshakes)
-        first = [
-            client for client, leaf in leaves.items() if leaf in listed and client in self.clients.established
-        ]
-        self._follow_soon(dict.fromkeys((*first, *self.clients.established)))
+        now = dict.fromkeys(self._verified)
+        first = [client for client, leaf in leaves.items() if leaf in listed and client in now]
+        self._follow_soon(dict.fromkeys((*first, *now)))
+        for server in opened.values():
+            await server.accept()
+
+    @property
+    def _verified(self) -> Iterator[GatewayClient]:
+        """Those who are verified again when something changes: clients, and local programs for their servers."""
+        yield from self.clients.established
+        yield from self.tunnelled
 
     def _follow_soon(self, clients: Iterable[GatewayClient]) -> None:
         """Have open connections verified by the newest routes in the next turns of the loop, in this order."""
@@ -263,11 +281,12 @@ class Gateway:
 
     async def revoked(self, news: Sequence[Evidence]) -> None:
         """Verify those clients again first that are in news, which are in use already."""
-        leaves = {client: client.leaf for client in self.clients.established}
+        leaves = {client: client.leaf for client in self._verified}
         loop = asyncio.get_running_loop()
         listed = await loop.run_in_executor(None, listed_in, set(leaves.values()), news)
+        now = set(self._verified)
         for client, leaf in leaves.items():
-            if leaf in listed and client in self.clients.established:
+            if leaf in listed and client in now:
                 client.judge_soon()
 
     # -- seen from outside -----------------------------------------------------------------------------
@@ -278,9 +297,9 @@ class Gateway:
 
     def publish(self) -> None:
         """Bring the numbers of this process up to date."""
-        for client in self.clients:
+        for client in (*self.clients, *self.tunnelled):
             client.count_bytes()
-        self.meter.state(CurrentState.CONNECTIONS, len(self.clients.established))
+        self.meter.state(CurrentState.CONNECTIONS, len(self.clients.established) + len(self.tunnelled))
         waiting = len(self.clients) - len(self.clients.established) + len(self.before_tls)
         self.meter.state(CurrentState.HANDSHAKES_OPEN, waiting)
         if self.routes.config.status is None:
@@ -348,13 +367,17 @@ class Gateway:
             client.drain()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.routes.config.times.drain):
-                await self.admission.until_empty()
+                await self._until_empty()
         await self.close()
+
+    async def _until_empty(self) -> None:
+        await self.admission.until_empty()
+        await self.tunnelled.until_empty()
 
     async def retire(self) -> None:
         """Accept nobody any more, and wait until all connections have ended, however long that takes."""
         self.close_listeners()
-        await self.admission.until_empty()
+        await self._until_empty()
         self.lines.write_all()
 
     def close_listeners(self, *, but_metrics: bool = False) -> None:
@@ -363,19 +386,22 @@ class Gateway:
         self.meter.slot.state.set(DRAINING, 1.0)
         metrics = self._metrics_address if but_metrics else None
         for address in [each for each in self._listening if each != metrics]:
-            self._listening.pop(address).close()
-            if isinstance(address, UnixAddress) and self._owns_files:
-                remove_socket_file(address.path)
+            self._close_listener(address)
+
+    def _close_listener(self, address: ListenerAddress) -> None:
+        self._listening.pop(address).close()
+        if isinstance(address, UnixAddress) and self._owns_files:
+            remove_socket_file(address.path)
 
     async def close(self) -> None:
         """End everything now."""
         self.close_listeners()
         self._forget_behind()
         self.before_tls.end_all()
-        for client in tuple(self.clients):
+        for client in (*self.clients, *self.tunnelled):
             client.relay.end(Ending.of(Code.GATEWAY_ENDED, "the gateway ends"))
             client.close(1.0)
-        await self.admission.until_empty()
+        await self._until_empty()
         self.lines.write_all()
         if self._observing is not None:
             self._observing.cancel()

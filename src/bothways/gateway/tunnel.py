@@ -18,6 +18,7 @@ from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError, TimedOut, TLSError
 from bothways.gateway.config.listener import ListenerConfig
+from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.endings import Code, Ending, ending_of
 from bothways.gateway.listening import bound_address, open_listener
 from bothways.gateway.relay import PlainEnd, Relay
@@ -26,7 +27,6 @@ from bothways.servers.listening import remove_socket_file
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig
 
-CONNECTIONS = 256
 DRAIN_SECONDS = 5.0
 READ_SIZE = 4096
 
@@ -125,34 +125,9 @@ class Tunnel:
         self._relays[relay] = asyncio.get_running_loop().create_task(self._connect(relay))
 
     async def _connect(self, relay: Relay) -> None:
-        settings, began = self._settings, asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout(settings.connect):
-                await self._connected(relay)
-            if self._metrics is not None:
-                self._metrics.reached(asyncio.get_running_loop().time() - began)
-        except TimeoutError:
-            late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
-            relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}"), late)
-        except TLSError as error:
-            relay.failed(ending_of(error, is_verified=False), error)
-        except OSError as error:
-            text = f"{settings.server} cannot be reached: {error.strerror or error}"
-            relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text), error)
-
-    async def _connected(self, relay: Relay) -> None:
-        settings = self._settings
-        sock = await connected_socket(settings.server)
-        try:
-            if settings.starttls is not None:
-                await _request_tls(sock, StartTLS(settings.starttls, settings.name))
-            await create_connection(
-                lambda: relay.service, None, None, settings.config, settings.name, sock=sock, timeout=None
-            )
-        except BaseException:
-            if relay.service.transport is None:
-                sock.close()
-            raise
+        began = asyncio.get_running_loop().time()
+        if await reach(relay, self._settings) and self._metrics is not None:
+            self._metrics.reached(asyncio.get_running_loop().time() - began)
 
     def _over(self, relay: Relay) -> None:
         connecting = self._relays.pop(relay, None)
@@ -162,6 +137,38 @@ class Tunnel:
         if self._metrics is not None:
             self._metrics.ended(relay, relay.why)
         self._told("" if relay.why is None else relay.why.text, relay.error)
+
+
+async def reach(relay: Relay, settings: TunnelSettings) -> bool:
+    """Connect a relay to the server of a tunnel, or have it fail with a sentence that says why."""
+    try:
+        async with asyncio.timeout(settings.connect):
+            await _connected(relay, settings)
+    except TimeoutError:
+        late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
+        relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}", late), late)
+    except TLSError as error:
+        relay.failed(ending_of(error, is_verified=False), error)
+    except OSError as error:
+        text = f"{settings.server} cannot be reached: {error.strerror or error}"
+        relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text, error), error)
+    else:
+        return True
+    return False
+
+
+async def _connected(relay: Relay, settings: TunnelSettings) -> None:
+    sock = await connected_socket(settings.server)
+    try:
+        if settings.starttls is not None:
+            await _request_tls(sock, StartTLS(settings.starttls, settings.name))
+        await create_connection(
+            lambda: relay.service, None, None, settings.config, settings.name, sock=sock, timeout=None
+        )
+    except BaseException:
+        if relay.service.transport is None:
+            sock.close()
+        raise
 
 
 def _made(tunnel: Tunnel) -> asyncio.BaseProtocol:

@@ -3,11 +3,12 @@
 from bothways.starttls.accepting import ACCEPTED, Accepted, AcceptTLS, accepted_named, greeting_of
 from bothways.starttls.exchange import Exchange
 from bothways.starttls.opening import StartTLS
-from bothways.starttls.protocols import ALIASES, PROTOCOLS, Protocol, protocol_named
+from bothways.starttls.protocols import ALIASES, CLIENT_SPEAKS_FIRST, PROTOCOLS, Protocol, protocol_named
 
 __all__ = [
     "ACCEPTED",
     "ALIASES",
+    "CLIENT_SPEAKS_FIRST",
     "PROTOCOLS",
     "AcceptTLS",
     "Accepted",

@@ -43,6 +43,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
     )
 }
 ALIASES: Mapping[str, str] = {"postgresql": "postgres", "mariadb": "mysql", "managesieve": "sieve"}
+# In these the client speaks first: what a server said before TLS would be missing for a program behind a tunnel.
+CLIENT_SPEAKS_FIRST = ("postgres", "ldap")
 
 
 def protocol_named(name: str) -> Protocol:

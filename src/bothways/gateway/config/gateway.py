@@ -14,7 +14,7 @@ from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.gateway.access import Access
 from bothways.gateway.config.access import access_in
-from bothways.gateway.config.http import HTTPConfig, http_in
+from bothways.gateway.config.http import HTTPConfig, alpn_in, http_in
 from bothways.gateway.config.identity import (
     BackendTLS,
     IdentityConfig,
@@ -24,14 +24,14 @@ from bothways.gateway.config.identity import (
     named_for,
 )
 from bothways.gateway.config.listener import (
-    METRICS,
     STATUS,
     ListenerConfig,
     listener_in,
+    local_listener_in,
     metrics_in,
-    operator_listener_in,
 )
 from bothways.gateway.config.strict_toml import Table, parsed_toml, toml_text
+from bothways.gateway.config.tunnel import TunnelConfig, tunnel_in
 from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
 from bothways.gateway.shared.store_client import check_usable
 from bothways.servers.addresses import ListenerAddress
@@ -115,7 +115,7 @@ class GatewayConfig:
     """A whole file. log_format: "text" or "json".  metrics: where metrics and health are served, if anywhere.
 
     audit: the file in which decisions are recorded, if any.  status: where the status is shown, if anywhere; then a
-    route is for it.  spans: whether OpenTelemetry gets spans.
+    route is for it.  spans: whether OpenTelemetry gets spans.  tunnels: for local programs; a file may have them alone.
     """
 
     path: str
@@ -128,11 +128,19 @@ class GatewayConfig:
     audit: str | None = None
     status: ListenerConfig | None = None
     spans: bool = False
+    tunnels: tuple[TunnelConfig, ...] = ()
 
     @property
     def all_listeners(self) -> tuple[ListenerConfig, ...]:
-        """Where clients come in, then where the operator does."""
-        return (*self.listeners, *(each for each in (self.metrics, self.status) if each is not None))
+        """Where clients come in, then local programs, then the operator."""
+        operators = (each for each in (self.metrics, self.status) if each is not None)
+        return (*self.listeners, *(each.listener for each in self.tunnels), *operators)
+
+    @property
+    def tls_to_services(self) -> tuple[BackendTLS, ...]:
+        """How the services of routes and the servers of tunnels are verified that are reached by TLS."""
+        routes = tuple(each.backend_tls for each in self.routes if each.backend_tls is not None)
+        return (*routes, *(each.tls for each in self.tunnels))
 
 
 def read_config(path: FilePath) -> GatewayConfig:
@@ -164,12 +172,13 @@ class _Reading:
         log = table.table("log")
         log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
         limits, times = _limits(table.table("limits"), self._folder), _times(table.table("times"))
-        listeners = self._listeners(table.tables("listener"))
+        tunnels = self._tunnels(table.tables("tunnel"))
+        listeners = self._listeners(table.tables("listener"), bool(tunnels) and not table.has("route"))
         metrics = metrics_in(table.table("metrics"), self._folder)
         audit = self._audit(table.table("audit"))
         common = table.table("identity")
         identity = None if common is None else identity_in(common, self._folder, None)
-        routes = self._routes(table.tables("route"), identity, listeners)
+        routes = self._routes(table.tables("route"), identity, listeners) if listeners else ()
         for listener in listeners:
             if not any(route.listeners is None or listener.name in route.listeners for route in routes):
                 table.refuse(
@@ -185,22 +194,36 @@ class _Reading:
         config = GatewayConfig(
             table.file, listeners, routes, limits, times, log_format, metrics, audit,
             None if status is None else status[0],
-            spans,
+            spans, tunnels,
         )  # fmt: skip
         addresses = [each.address for each in config.all_listeners]
         twice = next((each for each in addresses if addresses.count(each) > 1), None)
         if twice is not None:
             table.refuse(
                 f"two listeners have the address {twice}; give one of them another `port` or `unix`",
-                STATUS if status is not None and status[0].address == twice else METRICS,
+                next(each.kind for each in reversed(config.all_listeners) if each.address == twice),
             )
         return config
 
     # -- listeners -------------------------------------------------------------------------------------
 
-    def _listeners(self, tables: Sequence[Table]) -> tuple[ListenerConfig, ...]:
-        if not tables:
+    def _tunnels(self, tables: Sequence[Table]) -> tuple[TunnelConfig, ...]:
+        tunnels: list[TunnelConfig] = []
+        for place, table in enumerate(tables, 1):
+            made = tunnel_in(table, self._folder, place)
+            if any(made.name == each.name for each in tunnels):
+                table.refuse(f"another tunnel is called {shown(made.name)}; give each its own `name`")
+            if any(made.listener.address == each.listener.address for each in tunnels):
+                table.refuse(f"another tunnel has the address {made.listener.address}")
+            tunnels.append(made)
+        if len(tunnels) > MOST_LISTENERS:
+            self._table.refuse(f"{len(tunnels)} tunnels; at most {MOST_LISTENERS} are possible")
+        return tuple(tunnels)
+
+    def _listeners(self, tables: Sequence[Table], may_be_none: bool) -> tuple[ListenerConfig, ...]:
+        if not tables and not may_be_none:
             self._table.refuse_slip("listener")
+            self._table.refuse_slip("tunnel")
             self._table.refuse("no [[listener]]: nobody could connect; add one with `port` or `unix`")
         if len(tables) > MOST_LISTENERS:
             self._table.refuse(f"{len(tables)} listeners; at most {MOST_LISTENERS} are possible")
@@ -220,7 +243,7 @@ class _Reading:
         """Read where and to whom the status is shown."""
         if table is None:
             return None
-        listener = operator_listener_in(table, self._folder, STATUS)
+        listener = local_listener_in(table, self._folder, STATUS, f"[{STATUS}]")
         identity, access = named_for(table, identity_in(table, self._folder, common), None), access_in(table)
         table.end()
         name = listener.name
@@ -267,7 +290,7 @@ class _Reading:
         address = table.made("backend", lambda: parsed_address(backend))
         if isinstance(address, UnixAddress):
             address = UnixAddress(file_in(self._folder, address.path))
-        tls, alpn = table.table("backend_tls"), _alpn(table)
+        tls, alpn = table.table("backend_tls"), alpn_in(table)
         wanted = _known(table, table.texts("listeners"), [each.name for each in listeners])
         route = RouteConfig(
             name,
@@ -337,16 +360,6 @@ def _times(table: Table | None) -> Times:
     times = Times(*(table.seconds(each.name, getattr(default, each.name)) for each in fields(Times)))
     table.end()
     return times
-
-
-def _alpn(table: Table) -> tuple[str, ...]:
-    names = table.texts("alpn") or ()
-    for each in names:
-        if not each.isascii() or len(each) > 255:
-            table.refuse(
-                f"{shown(each)} is no application protocol; expected 1 to 255 ASCII characters", "alpn"
-            )
-    return names
 
 
 def _proxy_protocol(table: Table) -> ProxyProtocol | None:

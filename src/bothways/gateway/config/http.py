@@ -60,3 +60,14 @@ def check_installed(
     """Raise ConfigError where packages are missing that a key of the file needs: by default those that read HTTP."""
     if any(find_spec(each) is None for each in packages):
         raise ConfigError(f"{key} needs {' and '.join(packages)}, which are not installed: {install}")
+
+
+def alpn_in(table: Table) -> tuple[str, ...]:
+    """Read application protocols; none where the key is absent. Raises ConfigError."""
+    names = table.texts("alpn") or ()
+    for each in names:
+        if not each.isascii() or len(each) > 255:
+            table.refuse(
+                f"{shown(each)} is no application protocol; expected 1 to 255 ASCII characters", "alpn"
+            )
+    return names

@@ -156,27 +156,30 @@ def _trusted(
     return None if ca is None else file_in(folder, ca), None if exact is None else file_in(folder, exact)
 
 
-def backend_tls_in(table: Table, folder: Path, address: Address) -> BackendTLS:
-    """Read how a service is verified that is reached by TLS. folder: that of the file. Raises ConfigError."""
+def backend_tls_in(table: Table, folder: Path, address: Address, what: str = "backend") -> BackendTLS:
+    """Read how a service is verified that is reached by TLS, and end the table. Raises ConfigError.
+
+    folder: that of the file.  what: the service is called in messages.
+    """
     host = address.host if isinstance(address, TCPAddress) else None
     own, spiffe = credential_files_in(table, folder), spiffe_identity_in(table, federated=False)
     _check_one_source(table, certificate=own, spiffe=spiffe)
     ca = domain = None
     if spiffe is not None and not table.has("ca"):
         name = table.required(
-            "server_name", "the SPIFFE ID of the backend; or name in `ca` who is trusted for it instead"
+            "server_name", f"the SPIFFE ID of the {what}; or name in `ca` who is trusted for it instead"
         )
         domain = trust_domain(name)
         if domain is None:
             table.refuse(
-                "expected the SPIFFE ID of the backend, such as spiffe://example.org/db", "server_name"
+                f"expected the SPIFFE ID of the {what}, such as spiffe://example.org/db", "server_name"
             )
     else:
         name = table.text("server_name", host) or ""
         if not name:
-            table.missing("server_name", ": the name that the certificate of the backend must have")
+            table.missing("server_name", f": the name that the certificate of the {what} must have")
         ca = table.required(
-            "ca", f'a file with the CAs trusted for the backend, or "{SYSTEM}" for those of this system'
+            "ca", f'a file with the CAs trusted for the {what}, or "{SYSTEM}" for those of this system'
         )
     crl = table.texts("crl")
     table.end()

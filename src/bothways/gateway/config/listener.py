@@ -16,9 +16,10 @@ from bothways.servers.addresses import ListenerAddress, PassedAddress
 from bothways.starttls import Accepted, accepted_named
 
 LOOPBACK = "127.0.0.1"
-Kind = Literal["clients", "metrics", "status"]
+Kind = Literal["clients", "metrics", "status", "tunnel"]
 METRICS: Kind = "metrics"
 STATUS: Kind = "status"
+TUNNEL: Kind = "tunnel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +27,8 @@ class ListenerConfig:
     """Where clients come in.
 
     mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody.  starttls: the protocol in
-    which clients request TLS; None where it begins with the first byte.  kind: who comes in there: "clients", or the
-    operator, who asks for "metrics" or the "status".
+    which clients request TLS; None where it begins with the first byte.  kind: who comes in there: "clients"; the
+    operator, who asks for "metrics" or the "status"; or the programs of a "tunnel".
     """
 
     name: str
@@ -65,7 +66,7 @@ def metrics_in(table: Table | None, folder: Path) -> ListenerConfig | None:
     """Read where metrics and health are served; None for nowhere. Raises ConfigError, as `listener_in`."""
     if table is None:
         return None
-    listener = operator_listener_in(table, folder, METRICS)
+    listener = local_listener_in(table, folder, METRICS, f"[{METRICS}]")
     address, allows = listener.address, table.flag("insecure_remote")
     if isinstance(address, TCPAddress) and not allows and not is_loopback(address.host):
         table.refuse(
@@ -77,9 +78,9 @@ def metrics_in(table: Table | None, folder: Path) -> ListenerConfig | None:
     return listener
 
 
-def operator_listener_in(table: Table, folder: Path, kind: Kind) -> ListenerConfig:
-    """Read where the operator comes in; other keys are left. Raises ConfigError, as `listener_in`."""
-    name, unix = f"[{kind}]", table.text("unix")
+def local_listener_in(table: Table, folder: Path, kind: Kind, name: str) -> ListenerConfig:
+    """Read where the operator or programs come in; other keys are left. Raises ConfigError, as `listener_in`."""
+    unix = table.text("unix")
     if unix is not None:
         address: ListenerAddress = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
         return ListenerConfig(name, address, _mode(table), kind=kind)
