@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import socket
+import threading
 from functools import partial
 from typing import Any
 
@@ -49,6 +50,7 @@ def test_a_family_that_this_machine_lacks_is_told_only_where_nothing_else_is(
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(loop, "sock_connect", fails)
         monkeypatch.setattr(loop, "getaddrinfo", found)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
         with pytest.raises(OSError) as failed:
             if way == "socket":
                 await connected_socket(TCPAddress("service", 1))
@@ -169,6 +171,26 @@ class Kept(Written):
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self.protocol = protocol
+
+
+@run
+async def test_backends_whose_names_are_not_resolved_take_no_thread_of_others():
+    """Files are read in those threads: revocations would wait for the resolver."""
+    over = threading.Event()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+        await _beside_lookups(over)
+
+
+async def _beside_lookups(over: threading.Event) -> None:
+    waiting = [asyncio.create_task(connected_socket(TCPAddress("slow.example", 1))) for _ in range(100)]
+    await asyncio.sleep(0)
+    try:
+        async with asyncio.timeout(10):
+            assert await asyncio.to_thread(len, "read") == 4
+    finally:
+        over.set()
+    assert {type(each) for each in await asyncio.gather(*waiting, return_exceptions=True)} == {OSError}
 
 
 @run

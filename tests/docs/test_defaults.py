@@ -13,6 +13,7 @@ import click
 import pytest
 
 from architecture.sources import ROOT
+from bothways import name_lookup
 from bothways.aio import admission as aio_admission
 from bothways.aio import sending, start_server, turns
 from bothways.ca import authority, crl, crl_schedule, ocsp, profiles
@@ -300,6 +301,9 @@ VALUES = {
     "redirects in a row": str(FETCH.redirects),
     "URLs tried for one request; addresses tried for one URL": (
         f"{fetcher.MOST_LOCATIONS}; {fetcher.MOST_ADDRESSES}"
+    ),
+    "lookups of host names at once, also of backends; of one name, of which another is begun after": (
+        f"{name_lookup.MOST_LOOKUPS}; {name_lookup.MOST_OF_A_NAME}; {seconds(name_lookup.AGAIN_SECONDS)}"
     ),
     "OCSP response": size(http_exchange.MAX_RESPONSE_BYTES),
     "CRL": size(FETCH.max_list_bytes),

@@ -12,7 +12,6 @@ import pytest
 
 import identities
 from bothways import TLSError
-from bothways.fetch import transport
 from bothways.fetch.transport import CHUNK, HEAD_LIMIT, Reply, exchange, resolve
 from bothways.net import wrap
 from bothways.trust.evidence.http_exchange import HTTPRequest
@@ -217,52 +216,3 @@ def test_names_are_resolved_and_an_invalid_name_is_an_error() -> None:
     assert asyncio.run(resolve("127.1", 80)) == ["127.0.0.1"]
     with pytest.raises(OSError):
         asyncio.run(resolve("a" * 70 + ".example", 80))
-
-
-def test_a_resolver_that_hangs_blocks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is left to itself, in a thread that keeps no program from ending."""
-    over = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
-
-    async def impatient() -> None:
-        async with asyncio.timeout(0.05):
-            await resolve("slow.example", 80)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(impatient())
-    over.set()
-
-
-def test_concurrent_look_ups_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger's certificates may name any number of hosts, and each lookup has a thread."""
-    over = threading.Event()
-    monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(3))
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and ADDRESSES)
-
-    async def many() -> list[object]:
-        asking = [asyncio.create_task(resolve(f"{number}.example", 80)) for number in range(5)]
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        over.set()
-        return await asyncio.gather(*asking, return_exceptions=True)
-
-    found = asyncio.run(many())
-    assert found[:3] == [["8.8.8.8"]] * 3
-    assert [str(each) for each in found[3:]] == ["too many names are being looked up already"] * 2
-    assert asyncio.run(resolve("later.example", 80)) == ["8.8.8.8"]
-
-
-def test_a_look_up_without_a_thread_is_an_os_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The machine is full: the responder cannot be asked, which is no defect."""
-
-    def none_left(_: threading.Thread) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(transport, "LOOKUPS", threading.BoundedSemaphore(1))
-    with monkeypatch.context() as full:
-        full.setattr(threading.Thread, "start", none_left)
-        with pytest.raises(OSError, match="no thread is left"):
-            asyncio.run(resolve("localhost", 80))
-    assert "127.0.0.1" in asyncio.run(resolve("localhost", 80))

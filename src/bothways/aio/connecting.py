@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, TypeVar, cast
 
 from bothways.addresses import Address, TCPAddress, most_telling, tcp_address
 from bothways.aio.opening import ClientOpening
 from bothways.errors import UsageError
+from bothways.name_lookup import Found, addresses_of, is_number
 from bothways.starttls import Exchange
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -20,7 +20,6 @@ T = TypeVar("T")
 Made = Callable[[], asyncio.BaseProtocol]
 Connected = tuple[asyncio.BaseTransport, asyncio.BaseProtocol]
 Way = Callable[[Made], Awaitable[Connected]]
-_Found = tuple[int, int, int, str, Any]  # as getaddrinfo returns it
 
 
 def way_to(
@@ -67,23 +66,16 @@ def over(sock: socket.socket, made: Made) -> Awaitable[Connected]:
 async def _to_host(address: TCPAddress, made: Made) -> Connected:
     """Connect to the first address of a name that answers; raise the error of the others that tells most."""
     loop, (host, port) = asyncio.get_running_loop(), address
-    if _is_number(host):
+    if is_number(host):
         return await loop.create_connection(made, host, port)
 
-    async def connected(found: _Found) -> Connected:
+    async def connected(found: Found) -> Connected:
         family, _, _, _, target = found
         number = str(target[0]) + (f"%{target[3]}" if len(target) > 3 and target[3] else "")
         return await loop.create_connection(made, number, port, family=family)
 
-    return await _first_that_answers(address, connected)
-
-
-def _is_number(host: str) -> bool:
-    for family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError, ValueError):
-            socket.inet_pton(family, host.partition("%")[0])
-            return True
-    return False
+    rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return await _first_that_answers(rows, connected)
 
 
 async def connected_socket(address: Address) -> socket.socket:
@@ -93,13 +85,13 @@ async def connected_socket(address: Address) -> socket.socket:
     """
     if not isinstance(address, TCPAddress):
         return await _socket_to(socket.AF_UNIX, socket.SOCK_STREAM, 0, address.path)
-    return await _first_that_answers(address, _socket_of)
+    return await _first_that_answers(await addresses_of(*address), _socket_of)
 
 
-async def _first_that_answers(address: TCPAddress, connect: Callable[[_Found], Awaitable[T]]) -> T:
+async def _first_that_answers(rows: Iterable[Found], connect: Callable[[Found], Awaitable[T]]) -> T:
     """Return what `connect` makes of the first address of a name that answers. Raises OSError as `connected_socket`."""
     errors: list[OSError] = []
-    for found in await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM):
+    for found in rows:
         try:
             return await connect(found)
         except OSError as error:
@@ -107,7 +99,7 @@ async def _first_that_answers(address: TCPAddress, connect: Callable[[_Found], A
     raise most_telling(errors) if errors else OSError("its name has no address")
 
 
-async def _socket_of(found: _Found) -> socket.socket:
+async def _socket_of(found: Found) -> socket.socket:
     family, kind, protocol, _, target = found
     return await _socket_to(family, kind, protocol, target)
 

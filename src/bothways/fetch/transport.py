@@ -8,9 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,6 +17,7 @@ from typing import Any
 import httpcore
 
 from bothways.faults import shown
+from bothways.name_lookup import addresses_of
 from bothways.trust.evidence.http_exchange import HTTPRequest
 
 CHUNK = 16 * 1024
@@ -28,9 +27,6 @@ FREE_CHUNKS, BYTES_PER_CHUNK = 64, 256
 # httpcore uses anyio, which imports this at its first use: that would block the event loop.
 with contextlib.suppress(ImportError):
     import_module("anyio._backends._asyncio")
-LookupResult = list[str] | OSError
-MOST_LOOKUPS = 512
-LOOKUPS = threading.BoundedSemaphore(MOST_LOOKUPS)  # a place for each lookup that is running
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,58 +39,8 @@ class Reply:
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, in the order in which to try them. Raises OSError.
-
-    Runs in a thread that is not waited for after the time limit, since a resolver may take minutes. The number of
-    these threads is limited.
-    """
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[list[str]] = loop.create_future()
-
-    def set_result(found: LookupResult) -> None:
-        if answer.done():
-            return
-        if isinstance(found, OSError):
-            answer.set_exception(found)
-        else:
-            answer.set_result(found)
-
-    def look_up() -> None:
-        found = _addresses(host, port)
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits for the result
-            loop.call_soon_threadsafe(set_result, found)
-
-    _start_lookup(look_up)
-    return await answer
-
-
-def _start_lookup(look_up: Callable[[], None]) -> None:
-    """Start a lookup in a thread. Raises OSError where too many are running."""
-    places = LOOKUPS
-    if not places.acquire(blocking=False):
-        raise OSError("too many names are being looked up already")
-
-    def run() -> None:
-        try:
-            look_up()
-        finally:
-            places.release()
-
-    try:
-        threading.Thread(target=run, name="bothways-resolve", daemon=True).start()
-    except RuntimeError:
-        places.release()
-        raise OSError("no thread is left to look its name up") from None
-
-
-def _addresses(host: str, port: int) -> LookupResult:
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        return error
-    except UnicodeError:
-        return OSError("no name of a host")
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    """Return the addresses of a host, in the order in which to try them. Raises OSError."""
+    return list(dict.fromkeys(str(each[4][0]) for each in await addresses_of(host, port)))
 
 
 async def exchange(request: HTTPRequest, address: str, limit: int) -> Reply:

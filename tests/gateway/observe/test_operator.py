@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from bothways import ConfigError
 from bothways.gateway.config.gateway import read_config
-from bothways.gateway.observe.operator import MOST_CONNECTIONS, is_this_host
+from bothways.gateway.observe.operator import MOST_CONNECTIONS, Operator, is_this_host
+from bothways.gateway.observe.pages import METRICS, PageAnswer
 from gateway_talk import Setting
 from operator_talk import asked
 
@@ -47,34 +51,69 @@ def test_a_web_page_does_not_read_it_by_a_name_that_leads_here(
     asyncio.run(talk())
 
 
-def test_so_many_connections_are_answered_and_no_more(setting: Setting) -> None:
-    """Whoever connects and says nothing takes a place for seconds only, and never memory without end."""
+def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None:
+    """There are so many and no more: the oldest of them is ended. Whoever waits for an answer keeps its place."""
+    path, may_answer = tmp_path / "m.sock", threading.Event()
+
+    def slow() -> PageAnswer:
+        may_answer.wait(20)
+        return PageAnswer(200, "text/plain", b"at last")
 
     async def talk() -> None:
-        setting.write(ROUTE, metrics={"unix": "m.sock"})
-        path = setting.folder / "m.sock"
-        async with setting.gateway():
-            held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
-            await asyncio.sleep(0)
-            reader, writer = await asyncio.open_unix_connection(path)
-            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
-            try:
-                assert await reader.read() == b""
-            except ConnectionError:
-                pass
-            writer.close()
+        answers = {b"/slow": slow, b"/healthz": lambda: PageAnswer(200, "text/plain", b"ok")}
+        operator = Operator(answers, lambda: None)
+        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
+        waiting = asyncio.create_task(asyncio.to_thread(asked, path, "/slow"))
+        held = [await asyncio.open_unix_connection(path) for _ in range(2 * MOST_CONNECTIONS)]
+        try:
+            assert await asyncio.to_thread(asked, path, "/healthz") == await asyncio.to_thread(
+                asked, path, "/healthz"
+            )
+            may_answer.set()
+            assert (await waiting)[2] == b"at last"
+            async with asyncio.timeout(20):
+                ended = [await reader.read() for reader, _ in held[:MOST_CONNECTIONS]]
+            assert ended == [b""] * MOST_CONNECTIONS
+        finally:
+            may_answer.set()
             for _, each in held:
                 each.close()
+            server.close()
+            await operator.close()
 
-            async def answers() -> bool:
-                try:
-                    return (await asyncio.to_thread(asked, path, "/healthz"))[0] == 200
-                except OSError:
-                    return False
+    asyncio.run(talk())
 
-            async with asyncio.timeout(20):
-                while not await answers():
-                    await asyncio.sleep(0.05)
+
+def test_no_connection_is_taken_where_all_wait_for_an_answer(tmp_path: Path) -> None:
+    path, may_answer = tmp_path / "m.sock", threading.Event()
+    requests: list[None] = []
+
+    def slow() -> PageAnswer:
+        may_answer.wait(20)
+        return PageAnswer(200, "text/plain", b"at last")
+
+    async def talk() -> None:
+        operator = Operator({METRICS: slow}, lambda: requests.append(None))
+        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
+        held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
+        try:
+            for _, each in held:
+                each.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            while len(requests) < MOST_CONNECTIONS:
+                await asyncio.sleep(0.001)
+            reader, writer = await asyncio.open_unix_connection(path)
+            with contextlib.suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
+            may_answer.set()
+            for reader, _ in held:
+                assert (await reader.read()).endswith(b"at last")
+        finally:
+            may_answer.set()
+            for _, each in held:
+                each.close()
+            server.close()
+            await operator.close()
 
     asyncio.run(talk())
 

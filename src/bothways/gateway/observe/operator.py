@@ -36,19 +36,23 @@ class Operator:
         self._answers = answers
         self._checks_host = checks_host
         self._tasks: dict[asyncio.Task[None], OperatorStream] = {}
+        self._answering: set[OperatorStream] = set()  # which have a request
 
     def protocol(self) -> OperatorStream:
         """Return the protocol of a new connection."""
         return OperatorStream(self)
 
     def serve(self, stream: OperatorStream) -> None:
-        """Answer one connection, unless there are too many."""
+        """Answer one connection. If there are too many, the oldest without a request is ended in its favour."""
         if len(self._tasks) >= MOST_CONNECTIONS:
-            stream.cut()
-            return
+            idle = next((task for task, each in self._tasks.items() if each not in self._answering), None)
+            if idle is None:
+                stream.cut()
+                return
+            self._tasks.pop(idle).cut()
         task = asyncio.get_running_loop().create_task(self._serve(stream))
         self._tasks[task] = stream
-        task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(lambda task: self._tasks.pop(task, None))
 
     async def close(self) -> None:
         """End all connections."""
@@ -61,8 +65,10 @@ class Operator:
         server, is_tcp = HTTP1Server(stream, PATIENCE), isinstance(stream.peer, tuple)
         try:
             while (exchange := await server.next_exchange()) is not None:
+                self._answering.add(stream)
                 page = await self._page(exchange.request, checks_host=self._checks_host and is_tcp)
                 await give(exchange, page)
+                self._answering.discard(stream)
                 if not exchange.may_go_on:
                     return
         except RefusedRequest as refused:
@@ -70,6 +76,7 @@ class Operator:
         except (ClientGone, ServiceFailed):
             return
         finally:
+            self._answering.discard(stream)
             stream.close()
 
     async def _page(self, request: RequestHead, *, checks_host: bool) -> PageAnswer:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from bothways.addresses import TCPAddress
+from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.ticket_keys.redis_store import client_url, without_password
@@ -102,7 +104,14 @@ class StoreClient:
             return await asyncio.open_unix_connection(path)
         context = getattr(target, "ssl_context", None)
         tls = None if context is None else await asyncio.to_thread(context.get)
-        return await asyncio.open_connection(target.host, int(target.port), ssl=tls)
+        sock = await connected_socket(TCPAddress(target.host, int(target.port)))
+        try:
+            return await asyncio.open_connection(
+                sock=sock, ssl=tls, server_hostname=None if tls is None else target.host
+            )
+        except BaseException:
+            sock.close()
+            raise
 
     async def _greet(self, first: Sequence[Sequence[Argument]]) -> None:
         try:
