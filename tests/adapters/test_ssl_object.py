@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import logging
 import pickle
 import ssl
@@ -15,6 +16,7 @@ import pytest
 import identities
 import pki
 from bothways import (
+    Connection,
     Credentials,
     PeerAlert,
     PeerFault,
@@ -403,6 +405,24 @@ def test_a_connection_is_neither_copied_nor_pickled() -> None:
     for attempt in (copy.copy, copy.deepcopy, pickle.dumps):
         with pytest.raises(TypeError, match="cannot copy or pickle SSLObject"):
             attempt(pair.client.tls)
+
+
+def test_a_connection_that_is_dropped_waits_for_no_garbage_collector() -> None:
+    """No cycle of references keeps it, so that its memory is free for the next one at once."""
+
+    def alive() -> int:
+        return sum(type(each) is Connection for each in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        pair = Pair(client_context(), server_context()).shake_hands()
+        assert alive() == before + 2
+        del pair
+        assert alive() == before
+    finally:
+        gc.enable()
 
 
 def test_both_sides_close_in_order() -> None:

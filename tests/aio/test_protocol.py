@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 import identities
-from aio_talk import ada, closed, echo, port, quiet, run, serving
+from aio_talk import ada, closed, echo, open_to, port, quiet, run, serving
 from bothways import Fault, PeerAlert, PeerFault, Truncated
 from bothways.aio import create_connection
 from bothways.aio.transport import TLSTransport
@@ -200,11 +202,34 @@ async def test_a_protocol_may_be_exchanged_and_a_connection_aborted():
 async def test_streams_are_built_on_the_same_pair():
     """A link is the application's protocol under them."""
     async with serving(echo) as server:
-        from aio_talk import open_to
-
         reader, writer = await open_to(server)
         link = link_of(writer)
         assert link.tls.app is link and link.tls.upper.get_protocol() is link
         writer.write(b"x")
         assert await reader.readexactly(1) == b"x"
         await closed(writer)
+
+
+@run
+async def test_a_connection_that_has_ended_waits_for_no_garbage_collector():
+    """Neither end keeps a cycle of references: their memory is free for the next connection at once."""
+    kept: list[weakref.ref[Any]] = []
+
+    async def noted(reader: Any, writer: Any) -> None:
+        kept.append(weakref.ref(link_of(writer).tls))
+        await echo(reader, writer)
+
+    gc.disable()
+    try:
+        async with serving(noted) as server:
+            reader, writer = await open_to(server)
+            kept.append(weakref.ref(link_of(writer).tls))
+            await closed(writer)
+            transport, app = await open_pair(server)
+            kept.append(weakref.ref(transport.tls))
+            transport.close()
+            await app.ended
+            del reader, writer, transport, app
+            await until(lambda: len(kept) == 4 and not any(each() for each in kept))
+    finally:
+        gc.enable()

@@ -41,7 +41,8 @@ class SSLConversation:
     """The common part of `SSLObject` and `SSLSocket`: one connection and its data.
 
     config: that of the connection.  context: its SSLContext.  server_name: the name that the server's certificate must
-    contain.  incoming: data received and not read yet.  send_request: calls the engine for a request, and sends it.
+    contain.  incoming: data received and not read yet.  send_request: calls the engine for a request, and sends it;
+    None where the next call sends it.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class SSLConversation:
         self.judges_again = config.settings.judges_again
         self.has_closed = self.has_stopped_reading = False
         self.is_plain = False  # open, and not verified again: the fast path can be used
-        self.send_request: Callable[[Callable[[], list[Request]]], None] = self._send_later
+        self.send_request: Callable[[Callable[[], list[Request]]], None] | None = None
         self._address = address
 
     def _connect(self) -> Connection:
@@ -100,10 +101,10 @@ class SSLConversation:
 
         Raises SSLError for a client that cannot be asked, while another answer is awaited, and without trust anchors.
         """
-        ask = self.driver.authenticate_client
+        ask, send = self.driver.authenticate_client, self.send_request or self._send_later
         try:
             with contextlib.suppress(TimeoutError):
-                self.send_request(lambda: ask(required=required, seconds=None, max_data=DATA_LIMIT))
+                send(lambda: ask(required=required, seconds=None, max_data=DATA_LIMIT))
         except (AuthenticationUnavailable, UsageError) as error:
             failed = ssl.SSLError(ssl.SSL_ERROR_SSL, str(error))
         else:

@@ -126,6 +126,7 @@ class AdmittedProtocol(TLSProtocol):
         super()._lose()
         self._notice_end_of_handshake(lost=True)
         self._admission.gone(self)
+        self.place.give_up()
 
     def evict(self) -> None:
         """End the handshake in favour of another, and reset the connection."""

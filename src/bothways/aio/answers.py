@@ -59,7 +59,8 @@ class Answering:
                     task.cancel()
 
     def cancel(self) -> None:
-        """Answer nothing more."""
+        """Answer nothing more, and keep nobody who would take what follows."""
+        self._take = _dropped
         for task in self._tasks.values():
             task.cancel()
 
@@ -90,6 +91,10 @@ class Answering:
     def _continue_without(self, request: Request, error: Exception) -> None:
         if self._driver.is_awaited(request):
             self._take(self._driver.continue_without_answer(request, error))
+
+
+def _dropped(requests: Iterable[Request]) -> None:
+    """Ignore what follows from an answer that came after the end."""
 
 
 async def answer_to(answers: Answerers, request: Request) -> bytes | Found:

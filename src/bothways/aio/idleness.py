@@ -32,8 +32,9 @@ class Idleness:
             self._spoke = self._loop.time()
 
     def stop(self) -> None:
-        """Stop; `over` is not called any more."""
+        """Stop; `over` is not called any more, nor kept."""
         self.seconds = None
+        self._over = _nothing
         if self._timer is not None:
             self._timer.cancel()
 
@@ -45,3 +46,7 @@ class Idleness:
             self._over()
         else:
             self._timer = self._loop.call_later(left, self._check)
+
+
+def _nothing() -> None:
+    """Do nothing."""

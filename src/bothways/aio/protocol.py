@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import weakref
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, cast
@@ -73,7 +74,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._limit = limit
         self._idleness = Idleness(idle_timeout, partial(self._turns.do, self._end_of_idleness))
         self._answering = Answering(Answers(signer, evidence), self.driver, self._turns, self._take)
-        self.upper = TLSTransport(self)
+        self._upper: weakref.ref[TLSTransport] | None = None
         self._knows_app = knows_app
         self._lost = self._closing = self._eof_told = self._ended = self._heard = False
         self._reading_paused = False
@@ -87,6 +88,15 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         if self._transport is None:
             raise UsageError("the connection is not established yet")
         return self._transport
+
+    @property
+    def upper(self) -> TLSTransport:
+        """The application's transport. It keeps this protocol, and is kept by the application alone."""
+        upper = None if self._upper is None else self._upper()
+        if upper is None:
+            upper = TLSTransport(self)
+            self._upper = weakref.ref(upper)
+        return upper
 
     @property
     def closing(self) -> bool:
@@ -261,6 +271,8 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._watch.leave(self._judge_if_due)
         self._report_end()
         self.wake()
+        self.driver.forget_listeners()
+        self.app = None
 
     # -- events --------------------------------------------------------------------------------------------
 

@@ -39,6 +39,14 @@ class Place:
         """Start a new activity, such as the next request."""
         self.since, self.moved, self.waits = now, 0, waits
 
+    def give_up(self) -> None:
+        """Keep the connection no longer: it has ended, and its place has been left."""
+        self.end = _nothing
+
+
+def _nothing() -> None:
+    """End nothing."""
+
 
 class Places:
     """The places of one server. It must not be used by several threads at the same time.

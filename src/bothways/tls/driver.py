@@ -110,6 +110,11 @@ class ConnectionStatus:
                     requests.append(event)
         return requests
 
+    def forget_listeners(self) -> None:
+        """Call and keep nobody any more."""
+        self._deliver = len
+        self._opened = self._answered = None
+
     def _has_answered(self, peer: Peer | None) -> None:
         self.answers += 1
         if self._answered is not None:
@@ -266,6 +271,11 @@ class Driver:
                 self.feed()
             self._take(self.connection.receive_eof())
         self.unfed.clear()
+
+    def forget_listeners(self) -> None:
+        """Call and keep nobody any more: nothing more comes, and a cycle would wait for the garbage collector."""
+        self.status.forget_listeners()
+        self._address = str
 
     def discard(self, data: bytes = b"") -> bool:
         """Count and drop bytes received after the end; False when the limit is reached."""
