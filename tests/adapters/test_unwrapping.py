@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import signal
 import socket
 import ssl
+import threading
 import time
 from typing import Any
 
 import pytest
 
+from bothways.adapters.carrier import OwnCarrier
+from bothways.tls.driver import Driver
 from ssl_pair import client_context, server_context
-from ssl_server import Server
+from ssl_server import Server, echo
 
 pytestmark = pytest.mark.network
 
@@ -113,3 +117,37 @@ def test_a_socket_that_is_closed_by_its_owner_says_that_its_descriptor_is_gone()
                 call()
             assert caught.value.errno == errno.EBADF
     assert server.outcomes == [None]
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no such signals")
+@pytest.mark.parametrize("inside", [(OwnCarrier, "receive"), (Driver, "receive"), (OwnCarrier, "send")])
+def test_a_signal_handler_unwraps_no_socket_that_its_thread_uses(inside: tuple[type, str]) -> None:
+    """It would wait for a close_notify that the peer sends when it has ours, which the interrupted call has to send."""
+    raised: list[BaseException] = []
+    real = getattr(*inside)
+
+    def unwrap(*_: object) -> None:
+        try:
+            sock.unwrap()
+        except Exception as error:  # noqa: BLE001 - looked at below
+            raised.append(error)
+
+    def interrupted(self: Any, *arguments: Any) -> Any:
+        if not raised and threading.current_thread() is threading.main_thread():
+            signal.raise_signal(signal.SIGUSR1)
+        return real(self, *arguments)
+
+    before = signal.signal(signal.SIGUSR1, unwrap)
+    try:
+        with (
+            Server(server_context(), echo) as server,
+            dial(server) as sock,
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            sock.sendall(b"first")
+            patch.setattr(*inside, interrupted)
+            for word in (b"first", b"second"):
+                assert sock.recv(10) == word
+                sock.sendall(b"second")
+            assert isinstance(raised[0], ssl.SSLError)
+            assert "a signal handler" in str(raised[0])
+    finally:
+        signal.signal(signal.SIGUSR1, before)

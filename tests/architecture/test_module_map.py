@@ -51,6 +51,7 @@ ELSEWHERE = {
     "gateway/http/served.py": "gateway/http/test_conversation.py",
     "ladder/html_ladder_style.py": "ladder/test_html.py",
     "net/pipe.py": "net/test_channel.py",
+    "net/use.py": "net/test_signal_handlers.py",
     "starttls/accept_ldap.py": "starttls/test_accepting.py",
     "starttls/accept_lines.py": "starttls/test_accepting.py",
     "starttls/accept_postgres.py": "starttls/test_accepting.py",

@@ -350,11 +350,13 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         """Send close_notify, wait for the peer's, and return the plain socket.
 
         This one can only be closed then, which closes the plain socket too, as with `ssl`, where both are one.
-        Raises SSLError if data was not read, or comes before that; `recv` still returns that data.
+        Raises SSLError if data was not read, or comes before that; `recv` still returns that data. SSLError, too, in a
+        signal handler that has interrupted a call of this socket: `close` is possible there.
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
         talk.check_established()
+        self._driven(pipe.use.check_unused, "")
         pipe.timeout = self.gettimeout()
         talk.has_closed = True
         self._driven(pipe.send_close_notify, "The shutdown operation timed out")

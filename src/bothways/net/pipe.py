@@ -17,6 +17,7 @@ from typing import TypeVar
 
 from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left, soonest
+from bothways.net.use import IN_USE, Use
 from bothways.signers.waiting import wait_for_answer
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
@@ -24,7 +25,6 @@ from bothways.tls.events import EvidenceWanted, Request
 from bothways.trust.evidence.http_exchange import EvidenceReply
 
 LOOK_SECONDS = 1.0
-IN_USE = "this thread uses the connection: a signal handler, or a function that it calls, may only end it"
 
 T = TypeVar("T")
 
@@ -45,12 +45,8 @@ class Pipe:
         self.driver = driver
         self.incoming: deque[bytes] = deque()
         self.timeout: float | None = None
-        self.reading = threading.RLock()  # held while a thread waits for data of the peer
-        self._writing = threading.RLock()  # held while a thread waits until the peer reads
-        self._engine = threading.RLock()  # held only briefly; the engine itself has no locks
-        # The threads that hold them and have begun: a signal handler runs in one of them, and must not wait for it.
-        self._in_engine = self._sends = 0
-        self._postponed: deque[Callable[[], object]] = deque()
+        self.use = Use()
+        self.reading = self.use.reading  # held while a thread waits for data of the peer
         self._outgoing = bytearray()
         self._answers = answers
         self._clock = clock
@@ -94,8 +90,9 @@ class Pipe:
 
     def read(self, seconds: float | None) -> bool:
         """Read for at most so many seconds and process the bytes; the caller holds `reading`."""
-        if self._in_engine == threading.get_ident():
-            raise UsageError(IN_USE)
+        return self.use.read(partial(self._read_some, seconds))
+
+    def _read_some(self, seconds: float | None) -> bool:
         data = self.carrier.receive(seconds)
         if data is None:
             return False
@@ -120,7 +117,8 @@ class Pipe:
 
     def process_received_alert(self) -> None:
         """Process an alert that has already arrived, so that it is raised before more data is sent."""
-        if not self.driver.may_be_refused() or not self.reading.acquire(blocking=False):
+        is_possible = self.driver.may_be_refused() and not self.use.is_reading
+        if not is_possible or not self.reading.acquire(blocking=False):
             return
         try:
             while self.driver.may_be_refused() and not self.carrier.is_closed and self.read(0):
@@ -144,7 +142,7 @@ class Pipe:
 
     def write(self, data: memoryview) -> None:
         """Encrypt data and send it, after what is waiting."""
-        if not self._send_alone(partial(self._encrypt_and_push, data)):
+        if not self.use.send_alone(partial(self._encrypt_and_push, data)):
             raise UsageError(IN_USE)
         self.flush()  # added by another thread in the meantime
 
@@ -160,7 +158,7 @@ class Pipe:
 
     def flush(self) -> None:
         """Send what waits, unless another thread is sending: it sends ours too."""
-        while self._outgoing and self._send_alone(self._push, 0):
+        while self._outgoing and self.use.send_alone(self._push, 0):
             pass
 
     def send_close_notify(self) -> None:
@@ -168,31 +166,13 @@ class Pipe:
 
         In a signal handler it may follow what its own thread does.
         """
-        own = threading.get_ident()
-        if self._in_engine == own:
-            self._postponed.append(self.send_close_notify)
+        if self.use.is_in_engine:
+            self.use.postpone(self.send_close_notify)
             return
         self._driven(self.driver.close)
         seconds = -1 if self.timeout is None else self.timeout
-        if not self._send_alone(self._push, seconds) and self._sends != own:
+        if not self.use.send_alone(self._push, seconds) and not self.use.is_sending:
             raise TimeoutError("timed out")
-
-    def _send_alone(self, send: Callable[[], None], seconds: float = -1) -> bool:
-        """Call `send` while no other thread sends; False if that was not possible within so many seconds, -1 for any.
-
-        False, too, in a signal handler whose thread sends: it sends what was added since, too.
-        """
-        own = threading.get_ident()
-        if self._sends == own or not self._writing.acquire(timeout=seconds):
-            return False
-        try:
-            self._sends = own
-            send()
-        finally:
-            self._sends = 0
-            self._writing.release()
-            self._do_postponed()
-        return True
 
     # -- repeated verification --------------------------------------------------------------------------
 
@@ -231,8 +211,8 @@ class Pipe:
         """
         if self.carrier.is_closed:
             return
-        if self._in_engine == threading.get_ident():
-            self._postponed.append(partial(self.close, linger))
+        if self.use.is_in_engine:
+            self.use.postpone(partial(self.close, linger))
             return
         if self.driver.status.failure is None:
             self.timeout = LINGER_SECONDS if self.timeout is None else min(self.timeout, LINGER_SECONDS)
@@ -246,30 +226,14 @@ class Pipe:
     # -- calls of the engine ------------------------------------------------------------------------------
 
     def _driven(self, act: Callable[[], T]) -> T:
-        """Call the engine under its lock, and collect what it has to send.
+        """Call the engine under its lock, and collect what it has to send. Raises as `Use.in_engine` does."""
 
-        Raises `UsageError` where it calls us itself, and in a signal handler that has interrupted it.
-        """
-        own = threading.get_ident()
-        if self._in_engine == own:
-            raise UsageError(IN_USE)
-        try:
-            with self._engine:
-                try:
-                    self._in_engine = own
-                    result = act()
-                    self._outgoing += self.driver.data_to_send()
-                finally:
-                    self._in_engine = 0
-        finally:
-            self._do_postponed()
-        return result
+        def act_and_collect() -> T:
+            result = act()
+            self._outgoing += self.driver.data_to_send()
+            return result
 
-    def _do_postponed(self) -> None:
-        """Do what a signal handler wanted while its own thread was busy with the connection, if that is over."""
-        while self._postponed and threading.get_ident() not in (self._in_engine, self._sends):
-            with contextlib.suppress(IndexError, OSError, TLSError):
-                self._postponed.popleft()()
+        return self.use.in_engine(act_and_collect)
 
     def _process_received(self, requests: list[Request]) -> None:
         """Do what follows from received bytes; the caller holds `reading`."""
