@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from bothways import ConfigError, Credentials, Fault
-from bothways.testing.identities import KINDS, PASSWORD, ROLES, Identities
-from bothways.trust import Purpose, Refused, Revocation, Trusted, verify
+from bothways.testing.identities import KINDS, PASSWORD, ROLES, Identities, Identity
+from bothways.trust import CRLStore, Purpose, Refused, Revocation, Trusted, verify
 from interop.peers import find
+from once import once
 
 PURPOSES = {"server": Purpose.SERVER, "client": Purpose.CLIENT}
 NAMES = {"server": "localhost", "client": "client.example"}
@@ -121,3 +125,36 @@ def test_a_role_or_kind_that_there_is_not_is_named_with_those_that_there_are(mad
         made.identity("server", "stolen")
     with pytest.raises(ConfigError, match="role: 'proxy' is none; expected server or client"):
         made.identity("proxy")
+
+
+def test_several_threads_get_the_same_identities_and_lose_no_revocation(tmp_path: Path) -> None:
+    made = Identities(tmp_path)
+    begins = threading.Barrier(8)
+
+    def ask(number: int) -> Identity:
+        begins.wait(60)
+        made.identity("client", "revoked", dns=[f"{number}.example"])
+        return made.identity("client", "expired")
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, range(8)))
+    assert len({id(each) for each in found}) == 1
+    [newest] = [each for each in CRLStore.from_files(made.crl) if len(each)]
+    assert len(newest) == len(ROLES) + 8
+    assert len(set(tmp_path.glob("client-revoked-*.p12"))) == 9
+
+
+def test_what_tests_share_is_made_once_by_several_threads() -> None:
+    begins = threading.Barrier(8)
+
+    @once
+    def make(what: str) -> list[str]:
+        time.sleep(0.01)
+        return [what]
+
+    def ask(number: int) -> list[str]:
+        begins.wait(60)
+        return make("ab"[number % 2])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(each) for each in pool.map(ask, range(8))}) == 2

@@ -5,6 +5,7 @@ Everything is also written to files, so that programs with any TLS library can b
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -84,10 +85,11 @@ class Identities:
     """A root CA, an intermediate CA that issues, and their CRLs, all in one folder.
 
     Attributes: the files `ca` (the root, PEM) and `crl` (the CRLs of both CAs, PEM), and the same as `anchors` and
-    `crls`, which the configurations share.
+    `crls`, which the configurations share. Several threads may use it.
     """
 
     def __init__(self, folder: Path) -> None:
+        self._one_at_a_time = threading.RLock()
         self._folder = folder
         self._start = datetime.now(UTC).replace(microsecond=0)
         self._root, self._issuing = self._authorities("Testing Root", "Testing CA")
@@ -122,19 +124,21 @@ class Identities:
         """
         _check(role, kind)
         asked = Names(tuple(dns), tuple(ip), tuple(uri))
-        if asked == Names() and lifetime is None:
-            if (role, kind) not in self._kept:
-                self._kept[role, kind] = self._issue(role, kind, self._names(role, kind), None)
-            return self._kept[role, kind]
-        made = self._issue(role, kind, self._names(role, kind) if asked == Names() else asked, lifetime)
-        if kind == "revoked":
-            self.revoke(made)
-        return made
+        with self._one_at_a_time:
+            if asked == Names() and lifetime is None:
+                if (role, kind) not in self._kept:
+                    self._kept[role, kind] = self._issue(role, kind, self._names(role, kind), None)
+                return self._kept[role, kind]
+            made = self._issue(role, kind, self._names(role, kind) if asked == Names() else asked, lifetime)
+            if kind == "revoked":
+                self.revoke(made)
+            return made
 
     def revoke(self, identity: Identity) -> None:
         """Revoke an identity now: the file `crl` is rewritten, and `crls` has the new CRL."""
-        self._revoked.append(RevokedEntry(identity.serial, self._start, "keyCompromise"))
-        self._publish()
+        with self._one_at_a_time:
+            self._revoked.append(RevokedEntry(identity.serial, self._start, "keyCompromise"))
+            self._publish()
 
     def _authorities(self, root: str, issuing: str) -> tuple[Authority, Authority]:
         """Create a root and an intermediate CA that are valid since before the certificates that they issue."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from typing import Any
 
 from cryptography import x509
@@ -13,33 +12,34 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 import pki
 from bothways import ClientConfig, Credentials, ServerConfig, TrustStore
 from bothways.trust.crl.revocation_list import CRL
+from once import once
 
 START = datetime.now(UTC) - timedelta(days=1)
 END = START + timedelta(days=90)
 SPAN = {"not_before": START, "not_after": END}
 
 
-@cache
+@once
 def root(name: str = "Test Root") -> pki.Issued:
     return pki.root(name, **SPAN)
 
 
-@cache
+@once
 def middle() -> pki.Issued:
     return pki.intermediate(root(), "Test Intermediate", **SPAN)
 
 
-@cache
+@once
 def server() -> pki.Issued:
     return pki.leaf(middle(), "server", alternatives=["DNS:localhost", "IP:127.0.0.1", "IP:::1"], **SPAN)
 
 
-@cache
+@once
 def client(name: str = "Ada") -> pki.Issued:
     return pki.leaf(middle(), name, alternatives=(), usage=("clientAuth",), **SPAN)
 
 
-@cache
+@once
 def stranger() -> pki.Issued:
     return pki.leaf(root("Another Root"), "Mallory", alternatives=(), usage=("clientAuth",), **SPAN)
 
@@ -59,7 +59,7 @@ def status(of: pki.Issued, state: str = "good") -> bytes:
     )
 
 
-@cache
+@once
 def named_client() -> pki.Issued:
     """A client whose certificate names a responder."""
     access = x509.AuthorityInformationAccess(

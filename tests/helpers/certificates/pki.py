@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -25,6 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from once import once
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -79,7 +80,7 @@ class Issued:
         return pkcs12.serialize_key_and_certificates(b"me", self.key, self.certificate, above, cipher)
 
 
-@cache
+@once
 def key(kind: str = "P-256", number: int = 0) -> PrivateKeyTypes:
     """The key of a kind with a number: P-256, P-384, P-521, RSA-<bits>, Ed25519, Ed448, ML-DSA-44 ..."""
     if kind.startswith("RSA-"):
