@@ -35,3 +35,17 @@ async def test_a_shortage_is_reported_in_one_line_now_and_then_and_other_defects
     loop.call_exception_handler({"message": retry, "exception": closed.value})
     assert len(others) == 2
     assert len(reported) == 1
+
+
+@run
+async def test_the_handler_that_the_loop_had_gets_all_else() -> None:
+    """A program that embeds a gateway has its own."""
+    reported: list[str] = []
+    seen: list[dict[str, object]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: seen.append(context))
+    report_shortages(loop, reported.append)
+    loop.call_exception_handler({"message": "a defect"})
+    loop.call_exception_handler({"message": "none left", "exception": OSError(errno.EMFILE, "none")})
+    assert [each["message"] for each in seen] == ["a defect"]
+    assert len(reported) == 1
