@@ -11,8 +11,10 @@ import pytest
 import pki
 from bothways import ClientConfig, Credentials, PeerAlert
 from bothways.aio import connect
+from bothways.gateway.current import LOOKS_FAIL, LOOKS_GO_ON, Current
 from bothways.testing.identities import Identities
-from gateway_talk import Setting, port, service
+from bothways.trust import reported_once
+from gateway_talk import Setting, port, service, until
 
 pytestmark = pytest.mark.network
 
@@ -78,4 +80,55 @@ def test_anchors_that_are_replaced_on_disk_end_whose_path_leads_there_no_more(se
                 assert setting.following is not None
                 setting.following.stop()
 
+    asyncio.run(talk())
+
+
+def test_a_burst_of_reloads_reads_once_more_after_the_one_that_runs(setting: Setting) -> None:
+    """Each reads all files; the last one is not lost."""
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway():
+                first = asyncio.create_task(setting.reload())
+                await asyncio.sleep(0)
+                setting.write(behind.route(), limits={"connections": 77})
+                others = [asyncio.create_task(setting.reload()) for _ in range(50)]
+                assert await first
+                assert sum(await asyncio.gather(*others)) == 1
+                assert sum(each.startswith("reloaded: ") for each in setting.events()) == 2
+                assert setting.following is not None
+                waiting = asyncio.create_task(setting.reload())
+                cancelled = asyncio.create_task(setting.reload())
+                await asyncio.sleep(0)
+                cancelled.cancel()
+                assert await waiting
+                assert await setting.reload()
+
+    asyncio.run(talk())
+
+
+def test_a_look_that_fails_again_and_again_is_told_once(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours: it was ten lines a second."""
+    looks = 0
+
+    def fail(_: Current) -> bool:
+        nonlocal looks
+        looks += 1
+        raise RuntimeError("a defect")
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway():
+                with monkeypatch.context() as patch:
+                    patch.setattr(Current, "is_other_configuration", fail)
+                    await until(lambda: looks >= 5)
+                    assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')"]
+                monkeypatch.setattr(reported_once, "OVER_SECONDS", 0.0)
+                await until(lambda: setting.events()[1:] == [LOOKS_GO_ON])
+
+    monkeypatch.setattr("bothways.gateway.following.LOOK_SECONDS", 0.01)
     asyncio.run(talk())

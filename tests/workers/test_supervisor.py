@@ -281,6 +281,47 @@ def test_a_check_before_workers_are_replaced_may_prevent_that(tmp_path):
         program.until("leaving", 2)
 
 
+READ_SLOWLY = """
+def may():
+    Path('reads').open('a').write('x')
+    tell('reading')
+    while not Path('go').exists():
+        time.sleep(0.01)
+    return False
+"""
+
+
+def test_a_burst_of_hang_ups_reads_once_more_after_the_one_that_runs(tmp_path):
+    """The last one is not lost, and each other is as good as that."""
+    with running(tmp_path, prelude=READ_SLOWLY) as program:
+        program.until("all ready")
+        program.send(signal.SIGHUP)
+        program.until("reading")
+        for _ in range(20):
+            program.send(signal.SIGHUP)
+            time.sleep(0.005)  # those of one moment are one signal for the system
+        (tmp_path / "go").touch()
+        program.until("reading")
+        program.send(signal.SIGTERM)
+        program.until("ended")
+        assert (tmp_path / "reads").read_text() == "xx"
+
+
+def test_a_worker_that_was_starting_at_a_hang_up_is_replaced_too(tmp_path):
+    """It may have read what was there before."""
+    work = "tell(f'begun {os.getpid()}'); Path('slow').exists() and time.sleep(0.5)"
+    with running(tmp_path, count=1, work=work) as program:
+        program.until("all ready")
+        (tmp_path / "slow").touch()
+        program.lines.clear()
+        program.send(signal.SIGHUP)
+        first = program.until("begun")[0]
+        program.send(signal.SIGHUP)
+        program.until("workers are replaced")
+        assert len(set(program.until("leaving", 2))) == 2
+        assert first in {line.split()[1] for line in program.lines if line.startswith("leaving")}
+
+
 def test_a_worker_that_is_not_ready_in_time_is_killed(tmp_path):
     with running(tmp_path, count=1, work="time.sleep(60)", start_seconds=0.3) as program:
         assert "signal 9" in program.until("worker ")[0]

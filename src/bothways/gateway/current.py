@@ -25,6 +25,7 @@ SETTLED_SECONDS = 0.2  # how long a file that is being written has to stay as it
 UNSETTLED_SECONDS = 0.5  # after that a file is read that is being written all the time
 CONFIG_SETTLED_SECONDS = 0.4  # the same for the configuration, of which a part could say something else
 TRY_AGAIN_SECONDS = 5.0  # how often an unusable one is read again, as its files may have come since
+LOOKS_FAIL, LOOKS_GO_ON = "files could not be checked for changes", "files are checked for changes again"
 EXPIRY_SECONDS = 5.0  # how often it is looked which CRLs have expired
 
 

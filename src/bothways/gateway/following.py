@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 
-from bothways.gateway.current import LOOK_SECONDS, Change, Current
+from bothways.gateway.current import LOOK_SECONDS, LOOKS_FAIL, LOOKS_GO_ON, Change, Current
 from bothways.gateway.log import Log
 from bothways.gateway.observe.board import GENERATION
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.server import Gateway
+from bothways.trust.reported_once import LastingProblem
 
 
 class Following:
@@ -17,8 +18,9 @@ class Following:
     def __init__(self, gateway: Gateway, current: Current, log: Log) -> None:
         self._gateway = gateway
         self._current = current
-        self._log = log
+        self._looks = LastingProblem(log.event, LOOKS_GO_ON)
         self._one_at_a_time = asyncio.Lock()
+        self._is_awaited = False  # a reload that waits for its turn
         self._meter = Meter(gateway.board.supervisor)
         self._generation = 0
         self._looking: asyncio.Task[None] | None = None
@@ -37,15 +39,26 @@ class Following:
             self._looking.cancel()
 
     async def reload(self) -> bool:
-        """Read the configuration again, and take it whole, or refuse it whole and tell why."""
-        async with self._one_at_a_time:
-            try:
-                change = await asyncio.get_running_loop().run_in_executor(None, self._current.read_again)
-                await self._take(change)
-            except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
-                self._current.refuse(error)
-                return False
-            return True
+        """Read the configuration again, and take it whole, or refuse it whole and tell why.
+
+        False, too, where another call waits for its turn: it reads what this one would.
+        """
+        if self._is_awaited:
+            return False
+        self._is_awaited = True
+        try:
+            await self._one_at_a_time.acquire()
+        finally:
+            self._is_awaited = False
+        try:
+            change = await asyncio.get_running_loop().run_in_executor(None, self._current.read_again)
+            await self._take(change)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
+            self._current.refuse(error)
+            return False
+        finally:
+            self._one_at_a_time.release()
+        return True
 
     async def _look_on(self) -> None:
         while True:
@@ -53,7 +66,9 @@ class Following:
             try:
                 await self._look()
             except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-                self._log.event(f"files could not be checked for changes: {error!r}")
+                self._looks.failed(f"{LOOKS_FAIL}: {error!r}")
+            else:
+                self._looks.succeeded()
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -150,7 +150,8 @@ class Supervisor:
             self._on_upgrade()
         elif number == signal.SIGHUP and self._may_replace() and self._stopping is None:
             self._tell("workers are replaced, one after the other")
-            self._to_replace = [each for each in self._workers if not each.leaving and each.replaces is None]
+            # Also those that are starting: they may have read what was there before the signal.
+            self._to_replace = [each for each in self._workers if not each.leaving]
             self._replace_next()
 
     def _ended(self, worker: WorkerProcess) -> None:
@@ -293,7 +294,9 @@ class Supervisor:
             os.close(writing)
 
     def _note(self, number: int, _frame: object) -> None:
-        self._signals.append(number)
+        """Note a signal: of several hang-ups that wait, one is enough; a second signal to end says to hurry."""
+        if number != signal.SIGHUP or number not in self._signals:
+            self._signals.append(number)
 
     @staticmethod
     def _drain(waker: int) -> None:

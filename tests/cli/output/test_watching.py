@@ -173,19 +173,20 @@ def test_sighup_of_a_closed_terminal_ends_the_process() -> None:
 
 
 def test_watched_files_are_reported_and_a_failed_check_is_repeated(monkeypatch, capsys) -> None:
-    """A defect in one look ends no other."""
+    """A defect in one look ends no other, and is told once."""
     monkeypatch.setattr(watching, "LOOK_SECONDS", 0.001)
-    outcomes, twice = iter([ValueError("out of order"), ["something new"]]), threading.Event()
+    defects = [ValueError("out of order")] * 50
+    outcomes, over = iter([*defects, ["something new"]]), threading.Event()
 
     def look() -> list[str]:
         outcome = next(outcomes, None)
         if outcome is None:
-            twice.set()
+            over.set()
             return []
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
     with watching.checking_regularly([look]):
-        assert twice.wait(60)
+        assert over.wait(60)
     assert capsys.readouterr().err == "bothways: out of order\nsomething new\n"

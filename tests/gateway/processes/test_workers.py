@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 
 from bothways import PeerAlert, TLSError, Truncated
+from bothways.gateway.current import LOOKS_FAIL, LOOKS_GO_ON, Current
+from bothways.gateway.log import Log
+from bothways.gateway.processes.workers import Workers
 from bothways.net import Channel, wrap
 from bothways.testing import Identity
+from bothways.trust import reported_once
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
@@ -255,3 +259,26 @@ def test_workers_count_the_connections_of_a_client_together(setting: Setting, tm
         before = server.printed.count("connections to all gateways")
         until(lambda: refuses() and server.printed.count("connections to all gateways") > before)
         assert says(holding, b"still there")
+
+
+def test_a_look_that_fails_again_and_again_is_told_once(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours: it was ten lines a second."""
+
+    def fail(_: Current) -> bool:
+        raise RuntimeError("a defect")
+
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    log = Log(setting.lines.append, "json")
+    current = Current(str(setting.path), log, None)
+    workers = Workers(str(setting.path), log, current, None, 2, list)
+    with monkeypatch.context() as patch:
+        patch.setattr(Current, "is_other_configuration", fail)
+        for _ in range(20):
+            workers._tick()
+    monkeypatch.setattr(reported_once, "OVER_SECONDS", 0.0)
+    for _ in range(20):
+        workers._tick()
+    assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')", LOOKS_GO_ON]
+    current.close()

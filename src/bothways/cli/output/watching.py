@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from bothways.cli.output.terminal import LINE_LIMIT, described, report_error, say
 from bothways.describe.escape import visible
 from bothways.ticket_keys.shared import logger as tickets_logger
+from bothways.trust.reported_once import LastingProblem
 from bothways.trust.watched import logger as files_logger
 
 LOOK_SECONDS = 0.5
@@ -24,12 +25,15 @@ RegularCheck = Callable[[], list[str]]
 def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
     """Call the functions now and regularly while the body runs, and print what they return.
 
-    A failure is reported and the call repeated later. Log messages about files are printed too. SIGHUP has them called
+    A failure is reported once, and the call repeated. Log messages about files are printed too. SIGHUP has them called
     at once, instead of ending this process, unless it is handled or ignored already, or our terminal was closed.
     """
     over = threading.Event()
     # A signal handler may interrupt itself, so that it cannot take a lock: `put` of this queue is reentrant.
     due: queue.SimpleQueue[None] = queue.SimpleQueue()
+    problems = [
+        (each, LastingProblem(report_error, "what could not be checked is checked again")) for each in checks
+    ]
 
     def repeat() -> None:
         while not over.is_set():
@@ -37,12 +41,12 @@ def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
                 due.get(timeout=LOOK_SECONDS)
                 while True:  # of several one look is enough
                     due.get_nowait()
-            for check in checks:
-                _run_check(check)
+            for check, problem in problems:
+                _run_check(check, problem)
 
     with reporting_reloads(), _at_hangup(lambda: due.put(None)):
-        for check in checks:
-            _run_check(check)
+        for check, problem in problems:
+            _run_check(check, problem)
         threading.Thread(target=repeat, daemon=True).start()
         try:
             yield
@@ -103,9 +107,11 @@ def reporting_reloads(tell: Callable[[str], None] = say) -> Iterator[None]:
             logger.propagate = propagate
 
 
-def _run_check(check: RegularCheck) -> None:
+def _run_check(check: RegularCheck, problem: LastingProblem) -> None:
     try:
         for line in check():
             say(line)
     except Exception as error:  # noqa: BLE001 - a look that fails must not end those to come
-        report_error(described(error))
+        problem.failed(described(error))
+    else:
+        problem.succeeded()

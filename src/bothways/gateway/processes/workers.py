@@ -17,7 +17,7 @@ from dataclasses import replace
 from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.current import LOOK_SECONDS, Change, Current
+from bothways.gateway.current import LOOK_SECONDS, LOOKS_FAIL, LOOKS_GO_ON, Change, Current
 from bothways.gateway.listening import bound_address, change_modes, open_listeners
 from bothways.gateway.log import Log
 from bothways.gateway.observe.auditor import Auditor
@@ -30,6 +30,7 @@ from bothways.gateway.processes.systemd import STOPPING, notify
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import remove_socket_file
 from bothways.tls.resumption.ticket_keys import TicketKeys
+from bothways.trust.reported_once import LastingProblem
 from bothways.workers.supervisor import Supervisor
 
 TAKE_SECONDS = (
@@ -62,6 +63,7 @@ class Workers:
         self._has_served = False
         self._path = path
         self._log = log
+        self._looks = LastingProblem(log.event, LOOKS_GO_ON)
         self._current = current
         self._tickets = tickets
         self._count = count
@@ -307,7 +309,9 @@ class Workers:
             elif (change := self._current.look()) is not None:
                 self._hand_out(change, {})
         except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
-            self._log.event(f"files could not be checked for changes: {error!r}")
+            self._looks.failed(f"{LOOKS_FAIL}: {error!r}")
+        else:
+            self._looks.succeeded()
         self._look_at_successor()
         for number, channel in self._channels.items():
             if acknowledged(channel) == self._generation:
