@@ -117,6 +117,8 @@ def test_a_socket_that_is_closed_by_its_owner_says_that_its_descriptor_is_gone()
                 call()
             assert caught.value.errno == errno.EBADF
     assert server.outcomes == [None]
+
+
 @pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="this system has no such signals")
 @pytest.mark.parametrize("inside", [(OwnCarrier, "receive"), (Driver, "receive"), (OwnCarrier, "send")])
 def test_a_signal_handler_unwraps_no_socket_that_its_thread_uses(inside: tuple[type, str]) -> None:

@@ -20,6 +20,7 @@ from bothways.adapters.exceptions import want_read, want_write, zero_return
 from bothways.adapters.refusing import NoOpenSSL, Refusing
 from bothways.adapters.ssl_object import checked_context
 from bothways.errors import ConfigError, TLSError
+from bothways.net.carrier import soonest
 from bothways.net.pipe import Pipe
 from bothways.tls.driver import LINGER_SECONDS
 
@@ -350,8 +351,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         """Send close_notify, wait for the peer's, and return the plain socket.
 
         This one can only be closed then, which closes the plain socket too, as with `ssl`, where both are one.
-        Raises SSLError if data was not read, or comes before that; `recv` still returns that data. SSLError, too, in a
-        signal handler that has interrupted a call of this socket: `close` is possible there.
+        Raises SSLError if data was not read, or comes before that, and in a signal handler that interrupted a call.
         """
         talk, pipe = self._wrapped("unwrap")
         talk.raise_failure()
@@ -370,8 +370,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     def _bare(self) -> Any:
         if self._below is not None:
-            self._talk = self._pipe = None
-            below, self._below = self._below, None
+            below, self._below, self._talk, self._pipe = self._below, None, None, None
             below.settimeout(self.gettimeout())
             self.close()
             return below
@@ -396,8 +395,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         if pipe is None or talk.status.failure is not None or talk.has_closed or pipe.carrier.is_closed:
             return
         talk.has_closed = True
-        timeout = self.gettimeout()
-        pipe.timeout = LINGER_SECONDS if timeout is None else min(timeout, LINGER_SECONDS)
+        pipe.timeout = soonest(self.gettimeout(), LINGER_SECONDS)
         with contextlib.suppress(OSError, TLSError):
             pipe.send_close_notify()
 
