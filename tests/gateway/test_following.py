@@ -12,8 +12,8 @@ import pki
 from bothways import ClientConfig, Credentials, PeerAlert
 from bothways.aio import connect
 from bothways.gateway.current import LOOKS_FAIL, LOOKS_GO_ON, Current
+from bothways.servers import lasting_problem
 from bothways.testing.identities import Identities
-from bothways.trust import reported_once
 from gateway_talk import Setting, port, service, until
 
 pytestmark = pytest.mark.network
@@ -127,7 +127,7 @@ def test_a_look_that_fails_again_and_again_is_told_once(
                     patch.setattr(Current, "is_other_configuration", fail)
                     await until(lambda: looks >= 5)
                     assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')"]
-                monkeypatch.setattr(reported_once, "OVER_SECONDS", 0.0)
+                monkeypatch.setattr(lasting_problem, "OVER_SECONDS", 0.0)
                 await until(lambda: setting.events()[1:] == [LOOKS_GO_ON])
 
     monkeypatch.setattr("bothways.gateway.following.LOOK_SECONDS", 0.01)

@@ -9,7 +9,7 @@ from bothways.gateway.log import Log
 from bothways.gateway.observe.board import GENERATION
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.server import Gateway
-from bothways.trust.reported_once import LastingProblem
+from bothways.servers.lasting_problem import LastingProblem
 
 
 class Following:

@@ -18,8 +18,8 @@ from bothways.gateway.current import LOOKS_FAIL, LOOKS_GO_ON, Current
 from bothways.gateway.log import Log
 from bothways.gateway.processes.workers import Workers
 from bothways.net import Channel, wrap
+from bothways.servers import lasting_problem
 from bothways.testing import Identity
-from bothways.trust import reported_once
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
@@ -277,7 +277,7 @@ def test_a_look_that_fails_again_and_again_is_told_once(
         patch.setattr(Current, "is_other_configuration", fail)
         for _ in range(20):
             workers._tick()
-    monkeypatch.setattr(reported_once, "OVER_SECONDS", 0.0)
+    monkeypatch.setattr(lasting_problem, "OVER_SECONDS", 0.0)
     for _ in range(20):
         workers._tick()
     assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')", LOOKS_GO_ON]

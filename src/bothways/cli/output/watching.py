@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 from bothways.cli.output.terminal import LINE_LIMIT, described, report_error, say
 from bothways.describe.escape import visible
+from bothways.servers.lasting_problem import LastingProblem
 from bothways.ticket_keys.shared import logger as tickets_logger
-from bothways.trust.reported_once import LastingProblem
 from bothways.trust.watched import logger as files_logger
 
 LOOK_SECONDS = 0.5

@@ -28,9 +28,9 @@ from bothways.gateway.processes.handover import Successor, handed_on
 from bothways.gateway.processes.process import serve_as_worker
 from bothways.gateway.processes.systemd import STOPPING, notify
 from bothways.servers.addresses import ListenerAddress
+from bothways.servers.lasting_problem import LastingProblem
 from bothways.servers.listening import remove_socket_file
 from bothways.tls.resumption.ticket_keys import TicketKeys
-from bothways.trust.reported_once import LastingProblem
 from bothways.workers.supervisor import Supervisor
 
 TAKE_SECONDS = (
