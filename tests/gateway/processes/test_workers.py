@@ -276,9 +276,9 @@ def test_a_look_that_fails_again_and_again_is_told_once(
     with monkeypatch.context() as patch:
         patch.setattr(Current, "is_other_configuration", fail)
         for _ in range(20):
-            workers._tick()
+            workers.look()
     monkeypatch.setattr(lasting_problem, "OVER_SECONDS", 0.0)
     for _ in range(20):
-        workers._tick()
+        workers.look()
     assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')", LOOKS_GO_ON]
     current.close()

@@ -90,7 +90,7 @@ class Workers:
             prepare=self._prepare,
             on_stop=self._stop,
             on_end=self._worker_ended,
-            tick=self._tick,
+            tick=self.look,
             tick_seconds=LOOK_SECONDS,
             on_upgrade=self._upgrade,
             may_end=self._is_last,
@@ -301,7 +301,7 @@ class Workers:
         self._meter.count(Metric.RELOADS, "refused")
         self._auditor.refused_change(path, error)
 
-    def _tick(self) -> None:
+    def look(self) -> None:
         """Hand out what has changed on disk, and note which workers have taken it."""
         try:
             if self._current.is_other_configuration():
