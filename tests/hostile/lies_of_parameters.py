@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import dsa, rsa, x25519
+from cryptography.hazmat.primitives.asymmetric import rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 import pki
@@ -56,7 +56,7 @@ def spki_of(kind: str) -> bytes:
     if kind == "X25519":
         key = x25519.X25519PrivateKey.generate().public_key()
     elif kind == "DSA":
-        key = dsa.generate_private_key(1024).public_key()
+        key = pki.key("DSA").public_key()
     else:
         key = rsa.generate_private_key(65537, 1024).public_key()
     return bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, cast, get_args
 
@@ -93,7 +94,6 @@ class Identities:
         self._folder = folder
         self._start = datetime.now(UTC).replace(microsecond=0)
         self._root, self._issuing = self._authorities("Testing Root", "Testing CA")
-        self._unknown = self._authorities("Unknown Root", "Unknown CA")[1]
         self._kept: dict[tuple[Role, Kind], Identity] = {}
         self._revoked: list[RevokedEntry] = []
         self._count = 0
@@ -139,6 +139,11 @@ class Identities:
         with self._one_at_a_time:
             self._revoked.append(RevokedEntry(identity.serial, self._start, "keyCompromise"))
             self._publish()
+
+    @cached_property
+    def _unknown(self) -> Authority:
+        """The CA that nobody trusts; few tests have an identity of it."""
+        return self._authorities("Unknown Root", "Unknown CA")[1]
 
     def _authorities(self, root: str, issuing: str) -> tuple[Authority, Authority]:
         """Create a root and an intermediate CA that are valid since before the certificates that they issue."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -24,14 +25,29 @@ from bothways.trust import files
 from interop.peers import find
 
 
+@pytest.fixture(scope="module")
+def issued(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, MutualTLS]:
+    """A folder with the files of all tests, and whose they are, by their paths in that folder."""
+    folder = tmp_path_factory.mktemp("issued")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        Path("all").mkdir()
+        made = MutualTLS(Path("all"))
+        mine = made.identity("client")
+        Path("my.pem").write_bytes(mine.cert.read_bytes())
+        Path("my.key").write_bytes(mine.key.read_bytes())
+        Path("password").write_text("testing\n")
+        Path("store.jks").write_bytes(b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\1")
+        Path("wide.pem").write_bytes(made.ca.read_text().encode("utf-16"))
+    return folder, made
+
+
 @pytest.fixture
-def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MutualTLS:
+def handed(issued: tuple[Path, MutualTLS], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MutualTLS:
+    """The test's own copy of the files is where it runs."""
+    folder, made = issued
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    Path("all").mkdir()
-    made = MutualTLS(Path("all"))
-    Path("password").write_text("testing\n")
-    Path("store.jks").write_bytes(b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\1")
-    Path("wide.pem").write_bytes(made.ca.read_text().encode("utf-16"))
     return made
 
 
@@ -240,11 +256,8 @@ OPTIONS: dict[str, Callable[[str], object]] = {
 
 @pytest.fixture
 def mine(handed: MutualTLS) -> tuple[bytes, bytes]:
-    """A certificate in PEM and in DER; my.pem and my.key are there too, and other forms of both."""
-    identity = handed.identity("client")
-    pem = identity.cert.read_bytes()
-    Path("my.pem").write_bytes(pem)
-    Path("my.key").write_bytes(identity.key.read_bytes())
+    """A certificate in PEM and in DER; my.pem and my.key are there too."""
+    pem = Path("my.pem").read_bytes()
     return pem, x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
 
 
@@ -324,11 +337,21 @@ openssl crl2pkcs7 -nocrl -certfile my.pem -outform DER -out chain-der.p7b
 """
 
 
-@pytest.fixture
-def forms(mine: tuple[bytes, bytes]) -> None:
+@pytest.fixture(scope="module")
+def converted(issued: tuple[Path, MutualTLS], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what OpenSSL makes of my.pem and my.key."""
     find("openssl")
+    folder = tmp_path_factory.mktemp("converted")
+    for name in ("my.pem", "my.key"):
+        shutil.copy(issued[0] / name, folder)
     for command in COMMANDS.strip().splitlines():
-        subprocess.run(command.split(), check=True, capture_output=True)
+        subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def forms(mine: tuple[bytes, bytes], converted: Path, tmp_path: Path) -> None:
+    shutil.copytree(converted, tmp_path, dirs_exist_ok=True)
     Path("my.der").write_bytes(mine[1])
     Path("two.der").write_bytes(mine[1] * 2)
     Path("more.der").write_bytes(mine[1] + b"garbage")

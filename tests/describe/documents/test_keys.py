@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, mldsa
+from cryptography.hazmat.primitives.asymmetric import mldsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -51,7 +51,7 @@ def test_keys_are_named_and_never_printed(kind, words, public_words):
 
 def test_unusual_keys_are_named_too():
     """DSA by its size, what is unknown by its class."""
-    key = dsa.generate_private_key(2048)
+    key = pki.key("DSA")
     assert key_text(key) == "DSA, 2048 bits"
     assert one(key.public_key().public_bytes(DER, SPKI)).title == "DSA, 2048 bits"
     assert key_text(mldsa.MLDSA44PrivateKey.generate()) == "ML-DSA-44"

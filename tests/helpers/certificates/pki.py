@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from pathlib import Path
 
+import cryptography_vectors
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, mldsa, padding, rsa
@@ -20,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
     pkcs12,
 )
 from cryptography.x509 import ocsp
@@ -90,7 +93,7 @@ def key(kind: str = "P-256", number: int = 0) -> PrivateKeyTypes:
         "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
         "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
         "P-521": lambda: ec.generate_private_key(ec.SECP521R1()),
-        "DSA": lambda: dsa.generate_private_key(2048),
+        "DSA": _dsa_key,
         "Ed25519": ed25519.Ed25519PrivateKey.generate,
         "Ed448": ed448.Ed448PrivateKey.generate,
         "ML-DSA-44": mldsa.MLDSA44PrivateKey.generate,
@@ -98,6 +101,14 @@ def key(kind: str = "P-256", number: int = 0) -> PrivateKeyTypes:
         "ML-DSA-87": mldsa.MLDSA87PrivateKey.generate,
     }
     return makers[kind]()
+
+
+def _dsa_key() -> dsa.DSAPrivateKey:
+    """A new key of 2048 bits with parameters that are there: to find others takes a second."""
+    base = Path(cryptography_vectors.__file__).parent / "asymmetric/Traditional_OpenSSL_Serialization"
+    there = load_pem_private_key((base / "dsa.2048.pem").read_bytes(), None)
+    assert isinstance(there, dsa.DSAPrivateKey)
+    return there.parameters().generate_private_key()
 
 
 def name(common_name: str | None, **others: str) -> x509.Name:
