@@ -36,6 +36,7 @@ from bothways import Alert, Fault, PeerAlert, PeerFault, TrustStore, explain_fai
 from bothways.ssl import SSLContext
 from bothways.tls.handshake.settings import PREFERRED_GROUPS
 from bothways.trust import CRLStore, Revocation
+from processes import free_port
 from ssl_pair import client_context as narrow_context
 from ssl_pair import server_context
 
@@ -541,7 +542,7 @@ def serving(name: str, folder: Path, loop: str = "asyncio", *more: str) -> Itera
     """A program that is what the page says, and an application. more: parts of the program beside these."""
     write_identities(folder)
     application = APPLICATIONS["asgi"] if name in SPEAK_ASGI else APPLICATIONS.get(name, APPLICATIONS["wsgi"])
-    port = services.free_port()
+    port = free_port()
     program = folder / "program.py"
     parts = [IN_UVLOOP if loop == "uvloop" else "", BEGINNING[0], *more, BLOCKS[name], application]
     program.write_text("\n".join([*parts, f"\nserve(application, {port})\n"]), encoding="utf-8")

@@ -18,8 +18,7 @@ from pathlib import Path
 from statistics import median
 
 from interop.golang import compiled
-from interop.programs import free_port
-from processes import children, spent, until_it_listens
+from processes import children, free_port, spent, until_it_listens
 
 SOURCES = Path(__file__).parent / "go"
 OURS = f"this tree, {sys.implementation.name} {sys.version.split()[0]}"

@@ -22,7 +22,7 @@ import pki
 from bench.beside import OURS, Load, Program, load, running, service_of
 from bench.gateway import GATEWAY, MANY, gateway_words
 from bench.workers import prepare
-from interop.programs import free_port
+from processes import free_port
 
 ROWS = (
     (2, 1000, 10),

@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from bench.beside import OURS, Load, Program, load, running, service_of
 from bench.gateway import GATEWAY, gateway_words
 from bench.workers import prepare
-from interop.programs import free_port
+from processes import free_port
 
 NEWCOMERS = 200
 FILLING_SECONDS = 2.0

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from bench.beside import OURS, Program, Row, by_turns, installed, load, running, service_of, stunnel, width
 from bench.measure import budgeted
 from bench.workers import prepare
-from interop.programs import free_port
+from processes import free_port
 
 GATEWAY, NGINX, HAPROXY, STUNNEL = "bothways gateway", "nginx", "HAProxy", "stunnel"
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")

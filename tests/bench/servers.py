@@ -38,7 +38,7 @@ from bench.beside import (
     version,
 )
 from bench.workers import prepare
-from interop.programs import free_port
+from processes import free_port
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE = DOCS / "benchmarks.md", DOCS / "benchmarks/servers.svg"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from ca.databases import execute, running_cluster
 from catalogue import people
-from interop.programs import free_port
+from processes import free_port
 
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 STARTUP = b"\0\x03\0\0user\0ada\0database\0postgres\0\0"

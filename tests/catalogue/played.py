@@ -10,7 +10,7 @@ from catalogue import people
 from catalogue.row import CLIENT, Row, Settings
 from catalogue.stage import HOST, Stage, as_client, as_server, cut
 from catalogue.stage import REQUEST as HTTP
-from interop.programs import free_port
+from processes import free_port
 
 
 def play(

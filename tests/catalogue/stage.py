@@ -29,7 +29,8 @@ from bothways.trust.path.name_matching import server_name
 from catalogue import people, prepared
 from catalogue.row import program_of
 from interop import peers
-from interop.programs import Program, free_port, running
+from interop.programs import Program, running
+from processes import free_port
 
 SECONDS = 8.0
 COMES = 60.0  # seconds until a client comes: a browser or a virtual machine begins slowly on a busy machine

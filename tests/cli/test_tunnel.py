@@ -15,8 +15,8 @@ import identities
 from bothways.testing import MutualTLS
 from command_line import bothways, environment, run_command, start_command
 from interop.peers import find
-from interop.programs import free_port
 from library_services import Files, postgresql, running
+from processes import free_port
 
 pytestmark = pytest.mark.network
 

@@ -10,7 +10,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from bothways.cli.commands import bothways
 from bothways.gateway.config.gateway import parsed_config
 from command_line import shell_options
 from interop.peers import find
+from processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # docs/libraries.md needs servers at hand; tests/adapters/test_libraries.py has them, and runs each of its blocks.
@@ -130,11 +130,6 @@ def run_here(block: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         if file:
             Path(file).write_text(result.stdout, encoding="utf-8")
     return printed
-
-
-def free_port() -> int:
-    with socket.create_server(("localhost", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def run_as_it_stands(script: str, folder: Path) -> str:

@@ -23,8 +23,7 @@ from bothways.tls.defaults import SystemClock
 from fetch.authorities import Authority, authority
 from gateway_load import LARGEST, by_turns, codes, loaded, pattern
 from gateway_talk import ANYBODY, Setting, service
-from interop.programs import free_port
-from processes import children
+from processes import children, free_port
 from ticket_keys.redis_server import redis_server
 
 pytestmark = [
@@ -74,7 +73,7 @@ def test_clients_that_stall_or_vanish_are_ended_in_time_and_nobody_else(setting:
     async def stall() -> None:
         async with loaded(setting, count) as load:
             mutual, text, web = setting.mutual, setting.path.read_text(), free_port()
-            times = "[times]\ndrain = 1\nhello = 0.6\nhandshake = 1.2\nidle = 1.5\nrequest_head = 0.6\n"
+            times = "[times]\ndrain = 1\nhello = 2\nhandshake = 4\nidle = 3\nrequest_head = 2\n"
             text = text.replace("[times]\ndrain = 1\n", times).replace(
                 "[[route]]", f"{WEB.format(web)}[[route]]", 1
             )

@@ -11,7 +11,8 @@ import identities
 from bothways.gateway.service_refusal import refusal_of_us
 from gateway_talk import ANYBODY, Setting
 from interop.peers import find
-from interop.programs import free_port, running
+from interop.programs import running
+from processes import free_port
 
 pytestmark = pytest.mark.network
 ANSWER = "HTTP/1.1 400 "

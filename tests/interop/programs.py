@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import random
 import socket
 import subprocess
 import threading
@@ -130,18 +128,6 @@ def running(
         yield program
     finally:
         program.end()
-
-
-def free_port() -> int:
-    """A port that nobody uses, for programs that cannot choose one themselves.
-
-    It lies below those that a system gives to clients, so that no connection of another test takes it meanwhile.
-    """
-    while True:
-        port = random.randrange(10_000, 32_000)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(("", port))
-            return port
 
 
 Talk = Callable[[Channel], None]

@@ -12,7 +12,8 @@ from pathlib import Path
 import library_services as services
 from interop import mariadb
 from interop.peers import find, user_name
-from library_services import Files, free_port, running
+from library_services import Files, running
+from processes import free_port
 
 MAIL_USER = 65534  # who owns the mail where we are root
 Server = Callable[[Files], contextlib.AbstractContextManager[int]]

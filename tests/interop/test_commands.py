@@ -17,7 +17,8 @@ from command_line import bothways, environment, run_command
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
-from interop.programs import Program, free_port, running
+from interop.programs import Program, running
+from processes import free_port
 from trust.evidence.evidence_requests import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]

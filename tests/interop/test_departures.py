@@ -18,8 +18,8 @@ import identities
 from cli_scripting import Background
 from http_callers import until
 from interop.peers import find
-from interop.programs import free_port
 from library_services import running
+from processes import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
 

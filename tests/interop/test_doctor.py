@@ -26,7 +26,8 @@ from doctor_talk import dialer_to, examined, target
 from interop import identities
 from interop.identities import Identity, client, server
 from interop.peers import find
-from interop.programs import Program, free_port, running
+from interop.programs import Program, running
+from processes import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

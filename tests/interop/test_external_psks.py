@@ -24,7 +24,8 @@ from bothways.iana import Alert
 from bothways.net import Channel
 from interop import identities
 from interop.peers import find
-from interop.programs import calling, free_port, heard_line, running, serving
+from interop.programs import calling, heard_line, running, serving
+from processes import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

@@ -27,7 +27,8 @@ from bothways.trust.verdict import Purpose, Refused, Trusted, Verdict
 from bothways.trust.verification import verify as judge
 from command_line import bothways, environment
 from interop.peers import find
-from interop.programs import free_port, running
+from interop.programs import running
+from processes import free_port
 from trust.evidence.evidence_requests import access
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]

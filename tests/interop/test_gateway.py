@@ -14,8 +14,8 @@ from bothways.testing import Identity
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
 from interop.peers import find, nginx_stream
-from interop.programs import free_port
 from library_services import running
+from processes import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
 

@@ -22,8 +22,8 @@ from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
 from interop import golang
 from interop.peers import find
-from interop.programs import free_port
 from library_services import running
+from processes import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
 

@@ -16,7 +16,8 @@ from interop import identities
 from interop.identities import Identity, client, server
 from interop.our_side import our_client, our_server
 from interop.peers import find
-from interop.programs import Program, calling, free_port, heard_line, key_updates, running, serving
+from interop.programs import Program, calling, heard_line, key_updates, running, serving
+from processes import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

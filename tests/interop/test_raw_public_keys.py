@@ -27,7 +27,8 @@ from interop.identities import client, server
 from interop.in_process import BOTH_ROLES, Meeting
 from interop.libssl import RAW, X509, LibSSL
 from interop.peers import find
-from interop.programs import calling, free_port, heard_line, running, serving
+from interop.programs import calling, heard_line, running, serving
+from processes import free_port
 
 KINDS = ("P-256", "P-384", "RSA-2048", "Ed25519", "Ed448")
 OURS, THEIRS = pki.key("P-256", 1), pki.key("Ed25519", 2)

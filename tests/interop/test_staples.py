@@ -26,9 +26,10 @@ from bothways.trust.revocation import Revocation
 from interop import identities, libgnutls
 from interop.identities import NOW, client, issuer, server
 from interop.peers import find
-from interop.programs import PATIENCE, calling, free_port, heard_line, running, serving
+from interop.programs import PATIENCE, calling, heard_line, running, serving
 from interop.test_openssl_programs import our_client, our_server, s_client
 from pki import DAY, Issued, crl, ocsp_response
+from processes import free_port
 
 pytestmark = [pytest.mark.interop, pytest.mark.network]
 

@@ -21,6 +21,7 @@ from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting
 from interop.peers import find
 from interop.starttls_servers import running_dovecot, slapd
+from processes import free_port
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
 
@@ -82,7 +83,7 @@ def check_with_openssl(setting: Setting, name: str, port: int) -> None:
 
 @pytest.fixture(scope="module")
 def database(setting: Setting) -> Iterator[int]:
-    port = services.free_port()
+    port = free_port()
     settings, access = "listen_addresses = '127.0.0.1'\n", "host all all 127.0.0.1/32 trust\n"
     with running_cluster(settings, access, {}, port), gateway(setting, "postgres", port) as front:
         yield front

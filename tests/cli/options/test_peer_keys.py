@@ -25,8 +25,8 @@ from cli_talk import there_and_back
 from command_line import run_command, start_command
 from http_callers import application
 from interop.peers import find
-from interop.programs import free_port
 from library_services import running
+from processes import free_port
 
 pytestmark = pytest.mark.network
 

@@ -18,7 +18,7 @@ from bothways.net import connect
 from cli_scripting import Background, until_printed
 from cli_talk import IDENTITY
 from command_line import environment
-from interop.programs import free_port
+from processes import free_port
 
 pytestmark = pytest.mark.network
 

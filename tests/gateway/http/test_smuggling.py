@@ -14,8 +14,8 @@ from gateway.http.smuggling_cases import CASES, FOLLOWER, Case, to_service
 from gateway_http import Recorder, recorded_route, recording, talk_raw
 from gateway_talk import Setting, until
 from interop.peers import find
-from interop.programs import free_port
 from library_services import running
+from processes import free_port
 
 pytestmark = pytest.mark.network
 

@@ -16,7 +16,7 @@ from bothways.errors import ConfigError
 from bothways.gateway.shared import store_client
 from bothways.gateway.shared.store_client import BadAnswer, StoreClient, StoreRefused, check_usable
 from bothways.testing import MutualTLS
-from interop.programs import free_port
+from processes import free_port
 from ticket_keys.redis_server import redis_server, running_redis
 
 

@@ -14,7 +14,7 @@ import signal
 import socket
 import struct
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -290,14 +290,22 @@ class Load:
             await asyncio.gather(*map(self._close, staying))
         for talk in self.talks:
             talk.writer.transport.abort()
-        wanted = len(self.talks) - len(gone)
-        ports = {each.port: each for each in self.talks}
-        await self.until(lambda: sum(_port(line) in ports for line in self.lines()) >= wanted)
-        told = {ports[_port(line)].number: line for line in self.lines() if _port(line) in ports}
-        for talk in self.talks:
-            if talk.number not in gone:
-                self._compare(talk, codes.get(talk.number), told[talk.number])
+        telling = [each for each in self.talks if each.number not in gone]
+        await self.until(lambda: len(self._told(telling)) == len(telling))
+        told = self._told(telling)
+        for talk in telling:
+            self._compare(talk, codes.get(talk.number), told[talk.number])
         assert not self.wrong, "\n".join(self.wrong[:20])
+
+    def _told(self, talks: list[Talk]) -> dict[int, dict[str, Any]]:
+        """Return the line of each talk that has one, by its number.
+
+        A port of one that has ended may be given to a client that comes later: the first line is that of the first.
+        """
+        lines: dict[object, deque[dict[str, Any]]] = {}
+        for line in self.lines():
+            lines.setdefault(_port(line), deque()).append(line)
+        return {each.number: lines[each.port].popleft() for each in talks if lines.get(each.port)}
 
     async def _close(self, talk: Talk) -> None:
         if talk.error is not None:

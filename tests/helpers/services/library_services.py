@@ -17,7 +17,7 @@ from typing import Any
 import pki
 from ca.databases import running_cluster
 from interop.peers import find
-from processes import until_it_listens
+from processes import free_port, until_it_listens
 
 Service = Callable[[ssl.SSLContext], contextlib.AbstractContextManager[int]]
 
@@ -226,11 +226,6 @@ class Files:
     @property
     def all(self) -> list[Path]:
         return [self.cert, self.key, self.ca, *([] if self.crl is None else [self.crl])]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager
