@@ -38,6 +38,6 @@ def listed_in(leaves: Iterable[Leaf], evidence: Iterable[Evidence]) -> set[Leaf]
 def _lists(crl: CRL, leaf: Leaf) -> bool:
     issuer, serial = leaf
     try:
-        return crl.find(serial, issuer) is not None
+        return crl.lists(serial, issuer)
     except ValueError:  # it is judged with all else
         return False

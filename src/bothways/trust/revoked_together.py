@@ -33,21 +33,22 @@ class _Group(NamedTuple):
     """What peers have in common that are refused alike.
 
     above: the DER of the certificates above the leaf, as they were sent.  issuer, authority_key: what the leaf says of
-    its issuer.  terms: what they are verified for.
+    its issuer.
     """
 
     above: tuple[bytes, ...]
     issuer: bytes
     authority_key: AuthorityKey
-    terms: tuple[object, ...]
 
 
 class _Proven(NamedTuple):
     """A path on which nothing but the leaf was wrong, and by what that was found.
 
-    path: above the leaf, up to the trust anchor.  others: the certificates that were sent beside the leaf.  at: when.
+    terms: what the peer was verified for.  path: above the leaf, up to the trust anchor.  others: the certificates that
+    were sent beside the leaf.  at: when.
     """
 
+    terms: tuple[object, ...]
     path: Path
     others: tuple[ParsedCertificate, ...]
     anchors: TrustStore
@@ -62,6 +63,7 @@ class _Proven(NamedTuple):
             and self.anchors is request.anchors.current
             and self.revocation is request.revocation
             and self.generation == request.generation
+            and self.terms == _terms_of(request)
             and trusted.path_der[1:] == tuple([each.der for each in self.path])
         )
 
@@ -85,7 +87,7 @@ class RevokedTogether:
         if len(path) > 1 and _is_apart(path[0], path[1:], revocation):
             if len(self._proven) >= MOST_GROUPS:
                 self._proven.clear()
-            proven = _Proven(path[1:], others, anchors, revocation, generation, at)
+            proven = _Proven(_terms_of(request), path[1:], others, anchors, revocation, generation, at)
             self._proven[_group_of(request, path[0])] = proven
 
     def reason(self, request: VerificationRequest, trusted: Trusted, at: datetime) -> Reason | None:
@@ -147,16 +149,19 @@ def _only_path(
         return (), ()
 
 
+def _terms_of(request: VerificationRequest) -> tuple[object, ...]:
+    return request.purpose, request.name, request.key_usage, request.policies, request.limits
+
+
 def _group_of(request: VerificationRequest, leaf: ParsedCertificate) -> _Group:
-    terms = (request.purpose, request.name, request.key_usage, request.policies, request.limits)
-    return _Group(tuple(map(bytes, request.chain[1:])), leaf.issuer, leaf.authority_key, terms)
+    return _Group(tuple(map(bytes, request.chain[1:])), leaf.issuer, leaf.authority_key)
 
 
 def _is_listed(leaf: ParsedCertificate, revocation: Revocation) -> bool:
     """Whether a CRL of its issuer lists a leaf, of which the signature is verified."""
     issuer = leaf.normal_issuer
     crls = (each for each in _crls_of(issuer, revocation) if each.signer is not None)
-    return any(each.find(leaf.serial, issuer) is not None for each in crls)
+    return any(each.lists(leaf.serial, issuer) for each in crls)
 
 
 def _crls_of(normal_issuer: bytes, revocation: Revocation) -> list[CRL]:

@@ -46,6 +46,7 @@ def test_every_entry_of_a_long_crl_is_found_and_nothing_else():
         content = serial.to_bytes(serial.bit_length() // 8 + 1, "big")
         there = reference.get_revoked_certificate_by_serial_number(serial) is not None
         assert (found.find(content, issuer) is not None) is there
+        assert found.lists(content, issuer) is there
 
 
 def test_serial_numbers_with_one_checksum_are_distinguished():
@@ -117,7 +118,8 @@ def test_any_directory_name_of_certificateissuer_is_the_issuer_of_an_entry(criti
     for subject in ("Root", "Other", "Another"):
         by = ParsedCertificate(root(subject).der).normal_subject
         for each in (first, later):  # what follows is of the same issuer
-            assert (found.find(ParsedCertificate(each.der).serial, by) is not None) is (subject in issuers)
+            serial = ParsedCertificate(each.der).serial
+            assert (found.find(serial, by) is not None) is found.lists(serial, by) is (subject in issuers)
 
 
 def with_entry(der: bytes, other: bytes) -> bytes:

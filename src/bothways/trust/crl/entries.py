@@ -116,17 +116,26 @@ class Entries:
 
     def find(self, serial: bytes, normal_issuer: bytes) -> CRLEntry | None:
         """Return the entry of a certificate by serial number (DER content) and issuer, of several the most severe."""
+        found: CRLEntry | None = None
+        for times, stop in self._places(serial, normal_issuer):
+            entry = self._entry(times, stop)
+            found = entry if found is None or _severity(entry) >= _severity(found) else found
+        return found
+
+    def has(self, serial: bytes, normal_issuer: bytes) -> bool:
+        """Whether there is an entry of a certificate; of its reason nothing is said."""
+        return next(self._places(serial, normal_issuer), None) is not None
+
+    def _places(self, serial: bytes, normal_issuer: bytes) -> Iterator[tuple[int, int]]:
+        """Yield where the date of each entry of a certificate begins, and where the entry ends."""
         key = crc32(serial) << 32
         at = bisect_left(self._keys, key)
-        found: CRLEntry | None = None
         while at < len(self._keys) and self._keys[at] >> 32 == key >> 32:
             place = (self._keys[at] & 0xFFFFFFFF) + self._start
             _, next_position, times, stop = next(_walk(self._der, place, self._end, None))
             if next_position == serial and normal_issuer in self._issuers_at(place):
-                entry = self._entry(times, stop)
-                found = entry if found is None or _severity(entry) >= _severity(found) else found
+                yield times, stop
             at += 1
-        return found
 
     def _issuers_at(self, place: int) -> frozenset[bytes]:
         return self._issuers[bisect_right(self._issuers_from, place) - 1]

@@ -166,6 +166,10 @@ class CRL:
         """
         return self.read_entries().find(serial, normal_issuer)
 
+    def lists(self, serial: bytes, normal_issuer: bytes) -> bool:
+        """Whether there is an entry for a certificate, of any reason; the arguments and errors are those of `find`."""
+        return self.read_entries().has(serial, normal_issuer)
+
     def needs_preparing(self, signer: ParsedCertificate) -> bool:
         """Whether `prepare` has yet to hash the CRL or to read its entries, which takes time for a long one."""
         signed = self._signed_by.get(signer.key_digest)
