@@ -242,7 +242,15 @@ def test_a_number_that_no_partition_can_have_is_not_found(running: Service, numb
 
 @pytest.mark.parametrize(
     "head",
-    ["nonsense", "GET /health HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket"],
+    [
+        "nonsense",
+        "GET /health HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: websocket",
+        *(
+            f"{line} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno chunk"
+            for line in ("GET /health", "POST /ocsp", "GET /nowhere", "GET /ca/issuing.cer")
+        ),
+        "GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /health HTTP/1.1\r\nHost: x\r\n\r\nno request",
+    ],
 )
 def test_requests_of_strangers_are_not_logged(tmp_path: Path, head: str) -> None:
     """They could fill a disk, or hide other messages."""

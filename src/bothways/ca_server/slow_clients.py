@@ -102,7 +102,14 @@ class BoundedClient(H11Protocol):
         self._update_phase()
 
     def send_400_response(self, msg: str) -> None:
-        """Send status 400 for a malformed request and close, unless a response was begun."""
+        """Send status 400 for a malformed request and close, unless a response was begun.
+
+        The application may still answer what began well, which goes nowhere: uvicorn would log that as its defect.
+        """
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
