@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
@@ -177,6 +178,30 @@ def test_the_ten_lines_of_the_readme_greet_their_client_by_name(setting: Setting
             assert curl(setting, str(server.port)) == "Hello good client\n"
         finally:
             server.end()
+
+
+@pytest.mark.parametrize(
+    ("page", "others"), [("README.md", "stranger"), ("docs/gateway.md", "spiffe://e.org/a")]
+)
+def test_the_programs_of_the_pages_serve_on_where_a_client_has_no_common_name(
+    page: str, others: str, tmp_path: Path
+) -> None:
+    """A certificate may have any subject: no client of a rule may end the service of all."""
+    [program] = re.findall(r"```js\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+    port = free_port()
+    (tmp_path / "greet.mjs").write_text(program.replace("8000", str(port)))
+
+    def greeted(**fields: str) -> str:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}", headers=fields)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return str(answer.read().decode())
+
+    with running([find("node"), "greet.mjs"], port, tmp_path):
+        told = 'Hash=00;Subject="O=SPIRE";URI=spiffe://e.org/a;DNS=e.org'
+        assert greeted(**{"X-Forwarded-Client-Cert": told}) == f"Hello {others}\n"
+        assert greeted(**{"X-Forwarded-Client-Cert": "Hash=00"}).startswith("Hello ")
+        assert greeted().startswith("Hello ")
+        assert greeted(**{"X-Forwarded-Client-Cert": 'Hash=00;Subject="CN=ada"'}) == "Hello ada\n"
 
 
 CALLER = """
