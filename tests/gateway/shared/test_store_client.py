@@ -193,6 +193,13 @@ def test_tls_verifies_the_server(tmp_path: Path) -> None:
 def test_a_url_of_something_else_is_refused() -> None:
     with pytest.raises(ConfigError, match="http://localhost: expected one of redis://"):
         check_usable("http://localhost")
+    for bad in (
+        "redis://localhost?database=1",
+        "redis://localhost:99999",
+        "redis://localhost?socket_timeout=x",
+    ):
+        with pytest.raises(ConfigError, match="redis://localhost"):
+            check_usable(bad)
 
     async def made() -> None:
         with pytest.raises(ConfigError, match="redis://localhost: "):

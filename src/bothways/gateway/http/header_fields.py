@@ -42,6 +42,21 @@ IDENTITY_PREFIXES = (
     b"x-spiffe-",
     b"x-envoy-",  # X-Envoy-External-Address, and fields by which clients would change what a proxy does
     b"clientcert",
+    b"sslclientcert",  # SSLClientCertSubject and others of BIG-IP
+    b"x-mtls-",
+    b"mtls-",
+    b"client-verify",
+    b"client-dn",
+    b"client-subject-dn",
+    b"x-peer-cert",
+    b"peer-cert",
+    b"remote-",  # Remote-User, Remote-Groups and others of Authelia; REMOTE_ADDR
+    b"sm-user",  # SM_USER of SiteMinder, which Spring Security takes, too
+    b"x-ms-client-principal",
+    b"x-consumer-",  # Kong
+    b"x-credential-",
+    b"proxy-ssl-",  # Proxy-SSL-ID and Proxy-Auth-Cert, by which Jetty takes a request for one inside TLS
+    b"proxy-auth-cert",
 )
 IDENTITY_NAMES = frozenset(
     {
@@ -57,8 +72,11 @@ IDENTITY_NAMES = frozenset(
         b"true-client-ip",
         b"cf-connecting-ip",
         b"x-cluster-client-ip",
-        b"remote-user",
-        b"remote-addr",
+        b"x-azure-clientip",
+        b"x-original-host",
+        b"x-proxied-https",
+        b"x-scheme",
+        b"fastly-client-ip",
         b"auth-type",
         b"proxy",  # HTTP_PROXY in CGI is the proxy of outgoing requests
     }

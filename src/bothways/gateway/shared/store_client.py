@@ -44,14 +44,9 @@ class StoreClient:
     """
 
     def __init__(self, url: str, seconds: float) -> None:
-        check_usable(url)
+        self._target = _target(url)
         self.where = without_password(url)
         self._seconds = seconds
-        pool: Any = import_module("redis.asyncio").ConnectionPool
-        try:
-            self._target: Any = pool.from_url(client_url(url)).make_connection()
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"{self.where}: {shown(error)}") from None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._has_failed = False
         self._pause = 0.0
@@ -212,8 +207,17 @@ def _encoded(command: Sequence[Argument]) -> bytes:
 
 def check_usable(url: str) -> None:
     """Raise ConfigError for a URL that is none of Valkey or Redis, or where the package is not installed."""
-    client_url(url)
+    _target(url)
+
+
+def _target(url: str) -> Any:
+    """Return what the library makes of a URL: a connection that is not opened. Raises ConfigError."""
+    known = client_url(url)
     try:
-        import_module("redis")
+        pool: Any = import_module("redis.asyncio").ConnectionPool
     except ModuleNotFoundError:
         raise ConfigError(f"`shared` requires the package redis: {INSTALL}") from None
+    try:
+        return pool.from_url(known).make_connection()
+    except (ValueError, TypeError) as error:
+        raise ConfigError(f"{without_password(url)}: {shown(error)}") from None
