@@ -14,7 +14,7 @@ import pytest
 
 from bothways import ConfigError
 from bothways.audit_chain import ChainBroken, Head
-from bothways.gateway.observe.audit_file import AuditFile, NotRecorded, check_usable, verified
+from bothways.gateway.observe.audit_file import SHORTENED, AuditFile, NotRecorded, check_usable, verified
 
 
 @pytest.fixture
@@ -153,6 +153,28 @@ def test_a_file_that_is_repaired_is_gone_on_with_where_it_was(path: str) -> None
     file.append("allowed", "three", {})
     file.close()
     assert verified(path).number == 2
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_the_next_entry_says_that_entries_are_missing(path: str, kept: int) -> None:
+    """Whoever empties the file, such as logrotate with copytruncate, does not do it unnoticed; it is noted once."""
+    one, two = AuditFile(path, "worker 1"), AuditFile(path, "worker 2")
+    for number in range(3):
+        one.append("allowed", str(number), {})
+    two.append("allowed", "3", {})
+    head, lines = verified(path), Path(path).read_bytes().splitlines(keepends=True)
+    os.truncate(path, sum(map(len, lines[:kept])))
+    two.append("allowed", "4", {})
+    if not kept:
+        one.append("allowed", "5", {})
+    for each in (one, two):
+        each.close()
+    seen: list[dict] = []
+    verified(path, visit=seen.append)
+    noted = [
+        (each["number"], each["subject"], each["details"]) for each in seen if each["action"] == "continue"
+    ]
+    assert noted == [(kept + 1, str(head), {"problem": SHORTENED})]
 
 
 def test_a_file_that_others_have_emptied_and_filled_to_the_same_size_is_read_again(path: str) -> None:

@@ -25,6 +25,7 @@ LOCK_SECONDS = 0.02  # to wait for other processes, which hold the lock for a fr
 FIRST_LOCK_SECONDS = 2.0  # the same, when the file is opened
 TRY_SECONDS = 0.0002
 TAIL = 80  # bytes of an entry that have its hash, by which its last one is known again
+SHORTENED = "it was shortened: entries are missing before this one"
 FOLLOWED = 3  # how often a file that is moved away is begun again for one entry
 
 Visit = Callable[[dict[str, Any]], object]
@@ -47,6 +48,7 @@ class _Open:
         self.head = Head(0, GENESIS)
         self._end = 0  # where the last entry that is known ends
         self._tail = b""  # how it ends
+        self.missing: Head | None = None  # an entry that was here, and is no more
 
     def close(self) -> None:
         """Close it."""
@@ -72,6 +74,8 @@ class _Open:
             except ChainBroken as error:
                 raise NotRecorded(str(error)) from None
             head = Head(row["number"], row["hash"])
+        if head.number < self.head.number and not self._goes_on_after(self.head):
+            self.missing = self.head
         self.head, self._end, self._tail = head, size, self._before(size, TAIL)
 
     def write(self, line: bytes, head: Head) -> None:
@@ -82,6 +86,14 @@ class _Open:
             raise NotRecorded("no space is left for an entry")
         self.head, self._end, self._tail = head, self._end + written, line[-TAIL:]
 
+    def _goes_on_after(self, head: Head) -> bool:
+        """Whether another process has noted already that this entry is missing."""
+        try:
+            first = decoded(os.pread(self.descriptor, ENTRY_LIMIT, 0).partition(b"\n")[0])
+            return SHORTENED in first["details"] and Head.parse(first["subject"]).number >= head.number
+        except (ChainBroken, ConfigError):
+            return False
+
     def _before(self, end: int, most: int) -> bytes:
         count = min(end, most)
         return os.pread(self.descriptor, count, end - count)
@@ -91,7 +103,7 @@ class AuditFile:
     """Appends entries to a file. actor: which process writes.
 
     If the file was moved away, such as by logrotate, another one is begun; its first entry names the last of the one
-    before. Raises ConfigError where the file cannot be used.
+    before. If it was shortened, the next entry says so. Raises ConfigError where the file cannot be used.
     """
 
     def __init__(
@@ -120,6 +132,7 @@ class AuditFile:
                 with _locked(self._file.descriptor):
                     if self._file.is_at(self.path):  # not moved away before the lock was there
                         self._file.look()
+                        self._note_missing(self._file)
                         self._write(self._file, action, subject, details)
                         return
         except OSError as error:
@@ -150,6 +163,12 @@ class AuditFile:
             raise
         self._file = new
         before.close()
+
+    def _note_missing(self, file: _Open) -> None:
+        missing = file.missing
+        if missing is not None:
+            self._write(file, "continue", str(missing), {"problem": SHORTENED})
+            file.missing = None
 
     def _write(self, file: _Open, action: str, subject: str, details: Mapping[str, object]) -> None:
         row: dict[str, Any] = {
