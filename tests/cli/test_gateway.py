@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import report_schema
 from bothways.cli.commands import bothways as group
 from bothways.cli.output.terminal import run
 from bothways.testing import MutualTLS
-from gateway_talk import ANYBODY, Setting
+from gateway_talk import ANYBODY, Setting, behind
 
 
 @pytest.fixture
@@ -190,3 +193,24 @@ def test_a_route_that_is_not_there_cannot_be_asked(
     (setting.folder / "empty.pem").write_text("")
     status, _, err = printed(monkeypatch, capsys, "explain", "-c", "gateway.toml", "empty.pem")
     assert (status, "empty.pem" in err) == (2, True)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="the size of a pipe is Linux's to set")
+def test_a_log_whose_reader_hangs_holds_no_client_up(setting: Setting) -> None:
+    """Neither their data nor, in the process that reads files, a revocation."""
+    with behind() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        command = [sys.executable, "-m", "bothways", "gateway", "-c", "gateway.toml"]
+        with subprocess.Popen(command, cwd=setting.folder, bufsize=0, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            try:
+                fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+                number = int(re.findall(rb"127\.0\.0\.1:([0-9]+)", process.stderr.readline())[0])
+                for _ in range(30):  # a pipe of one page has room for few lines
+                    with setting.mutual.client().connect("127.0.0.1", number) as channel:
+                        channel.send(b"hello\n")
+                        assert channel.recv(100)
+            finally:
+                process.terminate()
+            assert len(process.stderr.read()) <= 4096
+            assert process.wait(30) == 0

@@ -1,0 +1,69 @@
+"""A log whose reader takes nothing holds nothing up."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+import time
+
+import pytest
+
+from bothways.cli.output import log_lines
+from bothways.cli.output.log_lines import LogLines
+
+
+def test_lines_are_lost_while_their_reader_takes_none_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pipe of a service manager, whose reader hangs."""
+    reading, writing = os.pipe()
+    stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(log_lines, "PATIENCE_SECONDS", 0.0)
+    lines, said = LogLines(), 0
+    with pytest.raises(BlockingIOError):
+        while True:
+            lines.say("x" * 999)
+            said += 1
+    for _ in range(2):
+        with pytest.raises(BlockingIOError):
+            lines.say("lost")
+    content = os.read(reading, said * 1000)
+    assert content == ("x" * 999 + "\n").encode() * said
+    lines.say("here")
+    assert os.read(reading, 1000) == b"here\n"
+    os.close(reading)
+    with pytest.raises(BrokenPipeError):
+        lines.say("to nobody")
+    stream.close()
+
+
+def test_a_reader_that_is_slow_gets_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    reading, writing = os.pipe()
+    stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(log_lines, "PATIENCE_SECONDS", 20.0)
+    taken = bytearray()
+
+    def take() -> None:
+        while some := os.read(reading, 4096):
+            taken.extend(some)
+            time.sleep(0.001)
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    lines = LogLines()
+    for _ in range(300):
+        lines.say("y" * 999)
+    stream.close()
+    reader.join(20)
+    assert bytes(taken) == ("y" * 999 + "\n").encode() * 300
+    os.close(reading)
+
+
+def test_what_cannot_be_asked_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as in place of a terminal; and a file takes a line always."""
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    LogLines().say("words")
+    assert isinstance(sys.stderr, io.StringIO)
+    assert sys.stderr.getvalue() == "words\n"
