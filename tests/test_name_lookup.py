@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bothways import name_lookup
-from bothways.name_lookup import MOST_OF_A_NAME, addresses_of, is_number
+from bothways.name_lookup import MOST_OF_A_NAME, addresses_of, addresses_within, is_number
 
 pytestmark = pytest.mark.network
 
@@ -166,3 +166,13 @@ def test_a_look_up_without_a_thread_is_an_os_error(monkeypatch: pytest.MonkeyPat
         with pytest.raises(OSError, match="no thread is left"):
             asyncio.run(addresses_of("localhost", 80))
     assert asyncio.run(addresses_of("localhost", 80))
+
+
+def test_without_an_event_loop_a_name_is_waited_for_so_long(resolver: Resolver) -> None:
+    assert addresses_within("127.0.0.1", 80, 0.0) == FOUND
+    assert addresses_within("quick.example", 80, 20.0) == FOUND
+    resolver.answers = [socket.gaierror(socket.EAI_NONAME, "not known"), "hangs"]
+    with pytest.raises(socket.gaierror, match="not known"):
+        addresses_within("none.example", 80, 20.0)
+    with pytest.raises(OSError, match=r"^its name was not resolved within 0.01 seconds$"):
+        addresses_within("slow.example", 80, 0.01)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import socket
 import threading
 import weakref
@@ -36,6 +37,24 @@ async def addresses_of(host: str, port: int) -> list[Found]:
     if name is None:
         name = names[host, port] = _Name((host, port), names)
     return await name.found()
+
+
+def addresses_within(host: str, port: int, seconds: float) -> list[Found]:
+    """Return the addresses of a host as `addresses_of` does, for callers without an event loop. Raises OSError.
+
+    seconds: the time for it.
+    """
+    if is_number(host):
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    results: queue.SimpleQueue[_Result] = queue.SimpleQueue()
+    _look_up((host, port), results.put)
+    try:
+        result = results.get(timeout=seconds)
+    except queue.Empty:
+        raise OSError(f"its name was not resolved within {seconds:g} seconds") from None
+    if isinstance(result, OSError):
+        raise result
+    return result
 
 
 def is_number(host: str) -> bool:

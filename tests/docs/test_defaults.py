@@ -64,7 +64,7 @@ from bothways.http2 import receiver as http2_receiver
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
-from bothways.servers import places, report_limits
+from bothways.servers import listening, places, report_limits
 from bothways.signers import SigningPool, pool
 from bothways.spiffe import messages as svid_messages
 from bothways.spiffe import workload_api
@@ -303,6 +303,7 @@ VALUES = {
     "URLs tried for one request; addresses tried for one URL": (
         f"{fetcher.MOST_LOCATIONS}; {fetcher.MOST_ADDRESSES}"
     ),
+    "time to look up the name of a host to listen on": seconds(listening.LOOKUP_SECONDS),
     "lookups of host names at once, also of backends; of one name, of which another is begun after": (
         f"{name_lookup.MOST_LOOKUPS}; {name_lookup.MOST_OF_A_NAME}; {seconds(name_lookup.AGAIN_SECONDS)}"
     ),

@@ -6,7 +6,9 @@ import asyncio
 import contextlib
 import os
 import socket
+import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -420,6 +422,38 @@ def test_listeners_come_and_go_with_the_file(setting: Setting) -> None:
             assert not path.exists()
 
     asyncio.run(talk())
+
+
+def test_a_host_to_listen_on_that_is_not_resolved_holds_no_client_up(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, over, ask = threading.Event(), threading.Event(), socket.getaddrinfo
+
+    def hangs(host: str, *words: Any, **more: Any) -> Any:
+        if host != "slow.example":
+            return ask(host, *words, **more)
+        asked.set()
+        over.wait(20)
+        raise socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hangs)
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                more = '[[listener]]\nhost = "slow.example"\nport = 1\n[[route]]'
+                setting.path.write_text(setting.path.read_text().replace("[[route]]", more))
+                reading = asyncio.create_task(setting.reload())
+                await until(asked.is_set)
+                _, writer = await setting.open(gateway)
+                writer.close()
+                assert not reading.done()
+                over.set()
+                assert not await reading
+
+    asyncio.run(talk())
+    assert "cannot listen on slow.example:1" in str(setting.events())
 
 
 def test_whatever_is_wrong_with_a_changed_file_the_gateway_goes_on_with_the_earlier_one(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import resource
+import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from bothways.addresses import TCPAddress
+from bothways.servers import listening
 from bothways.servers.listening import allow_descriptors, tcp_sockets, unix_socket
 
 pytestmark = pytest.mark.network
@@ -37,6 +40,18 @@ def test_several_sockets_share_one_port_and_none_stays_open_where_one_cannot() -
     for each in several:
         each.close()
     tcp_sockets(taken, 1, shared=False)[0].close()
+
+
+def test_a_host_that_is_not_resolved_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway serves others meanwhile."""
+    over = threading.Event()
+    monkeypatch.setattr(listening, "LOOKUP_SECONDS", 0.01)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(20) and [])
+    with pytest.raises(
+        OSError, match="cannot listen on slow.example:1: its name was not resolved within 0.01 seconds"
+    ):
+        tcp_sockets(TCPAddress("slow.example", 1), 1, shared=False)
+    over.set()
 
 
 def test_a_port_that_another_program_shares_is_taken_and_ours_is_not() -> None:

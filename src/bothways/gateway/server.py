@@ -155,7 +155,10 @@ class Gateway:
 
     async def _open(self, listener: ListenerConfig) -> Server:
         server, made = Server(self.admission), partial(self._protocol, listener.address)
-        sock = self._listen_on(listener)
+        if isinstance(listener.address, TCPAddress):  # whose host may be a name that is not resolved at once
+            sock = await asyncio.get_running_loop().run_in_executor(None, self._listen_on, listener)
+        else:
+            sock = self._listen_on(listener)
         sock.setblocking(False)
         await server.listen(
             made, None, None, sock=sock, path=None, reuse_port=None, backlog=ACCEPTED_AT_ONCE, accepts=False

@@ -10,11 +10,13 @@ from collections.abc import Container, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from bothways.addresses import TCPAddress
+from bothways.name_lookup import addresses_within
 from bothways.servers.addresses import ListenerAddress
 
 ACCEPTED_AT_ONCE = 64  # connections accepted in one turn, so that earlier ones are read in time
 BACKLOG = 4096  # connections that the system has accepted and we have not, where it allows so many
 SPARE_DESCRIPTORS = 128
+LOOKUP_SECONDS = 5.0  # for the name of a host to listen on
 
 
 def tcp_socket(address: TCPAddress, *, shared: bool = False) -> socket.socket:
@@ -50,7 +52,7 @@ def tcp_sockets(
 
 
 def _bound(address: TCPAddress, *, shared: bool) -> socket.socket:
-    found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    found = addresses_within(address.host, address.port, LOOKUP_SECONDS)
     family, kind, protocol, _, target = found[0]
     with ExitStack() as opened:
         sock = opened.enter_context(socket.socket(family, kind, protocol))
