@@ -222,7 +222,8 @@ class Current:
         if not self._tries_again:
             self._refusals = ReportedOnce()
         self._tries_again = False
-        line = f"not reloaded, the earlier configuration stays in use: {error}"
+        why = error.strerror if isinstance(error, OSError) and error.filename is None else None
+        line = f"not reloaded, the earlier configuration stays in use: {why or error}"
         for each in self._refusals.news({line: line}):
             self.when_refused(self._path, error)
             self._log.event(each)

@@ -71,7 +71,8 @@ def naming(address: ListenerAddress) -> Iterator[None]:
         yield
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
-        raise OSError(error.errno or 0, f"cannot listen on {address}: {problem}") from None
+        text = f"cannot listen on {address}: {problem}"
+        raise (OSError(error.errno, text) if error.errno else OSError(text)) from None
 
 
 def unix_socket(path: str, mode: int) -> socket.socket:
