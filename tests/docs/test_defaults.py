@@ -24,7 +24,7 @@ from bothways.ca_server import worker as ca_worker
 from bothways.cli import get, run, serve
 from bothways.cli.clients import conversation, http_request
 from bothways.cli.commands import CLIENT_DESCRIPTORS, SERVER_DESCRIPTORS, bothways
-from bothways.cli.output import log_lines
+from bothways.cli.output import log_output
 from bothways.cli.servers import admission, page, services, serving
 from bothways.describe.documents import crl as describe_crl
 from bothways.describe.documents import document
@@ -404,7 +404,7 @@ VALUES = {
         f"{refusals.AT_ONCE} at once, then one in {seconds(refusals.EVERY_SECONDS)}"
     ),
     "time to wait for a log of `gateway` whose reader takes nothing; then lines are lost until it does": seconds(
-        log_lines.PATIENCE_SECONDS
+        log_output.PATIENCE_SECONDS
     ),
     "entry of the audit file of `gateway`; time to wait for its lock": (
         f"{size(audit_file.ENTRY_LIMIT)}; {seconds(audit_file.LOCK_SECONDS)}"

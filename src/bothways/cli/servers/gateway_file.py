@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from bothways.cli.output.log_lines import LogLines
+from bothways.cli.output.log_output import LogOutput
 from bothways.cli.output.terminal import refuse, say
 from bothways.cli.output.watching import reporting_reloads
 from bothways.faults import shown
@@ -27,7 +27,7 @@ def serve_file(
 
     keys: the ticket keys.  for_tunnels: refuse a file that is not of tunnels alone.  Raises ConfigError.
     """
-    log = Log(LogLines().say)
+    log = Log(LogOutput().say)
     current = Current(path, log, keys)
     config = current.routes.config
     if for_tunnels and config.listeners:

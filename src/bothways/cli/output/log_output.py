@@ -12,7 +12,7 @@ from bothways.cli.output.terminal import say_or_fail
 PATIENCE_SECONDS = 0.05  # for a reader that is slow; one that still takes nothing is not waited for again
 
 
-class LogLines:
+class LogOutput:
     """Prints lines. A pipe or a socket that is full takes none until its reader has gone on."""
 
     def __init__(self) -> None:

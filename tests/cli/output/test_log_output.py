@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from bothways.cli.output import log_lines
-from bothways.cli.output.log_lines import LogLines
+from bothways.cli.output import log_output
+from bothways.cli.output.log_output import LogOutput
 
 
 def test_lines_are_lost_while_their_reader_takes_none_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,8 +19,8 @@ def test_lines_are_lost_while_their_reader_takes_none_and_no_longer(monkeypatch:
     reading, writing = os.pipe()
     stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(log_lines, "PATIENCE_SECONDS", 0.0)
-    lines, said = LogLines(), 0
+    monkeypatch.setattr(log_output, "PATIENCE_SECONDS", 0.0)
+    lines, said = LogOutput(), 0
     with pytest.raises(BlockingIOError):
         while True:
             lines.say("x" * 999)
@@ -42,7 +42,7 @@ def test_a_reader_that_is_slow_gets_all_lines(monkeypatch: pytest.MonkeyPatch) -
     reading, writing = os.pipe()
     stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
     monkeypatch.setattr(sys, "stderr", stream)
-    monkeypatch.setattr(log_lines, "PATIENCE_SECONDS", 20.0)
+    monkeypatch.setattr(log_output, "PATIENCE_SECONDS", 20.0)
     taken = bytearray()
 
     def take() -> None:
@@ -52,7 +52,7 @@ def test_a_reader_that_is_slow_gets_all_lines(monkeypatch: pytest.MonkeyPatch) -
 
     reader = threading.Thread(target=take)
     reader.start()
-    lines = LogLines()
+    lines = LogOutput()
     for _ in range(300):
         lines.say("y" * 999)
     stream.close()
@@ -64,6 +64,6 @@ def test_a_reader_that_is_slow_gets_all_lines(monkeypatch: pytest.MonkeyPatch) -
 def test_what_cannot_be_asked_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
     """Such as in place of a terminal; and a file takes a line always."""
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    LogLines().say("words")
+    LogOutput().say("words")
     assert isinstance(sys.stderr, io.StringIO)
     assert sys.stderr.getvalue() == "words\n"
