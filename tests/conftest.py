@@ -68,15 +68,6 @@ def pytest_runtestloop() -> None:
     gc.enable()
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Nobody reads the keywords of what passed, and to send them between processes costs more than all the rest."""
-    report = yield
-    if report.passed:
-        report.keywords = {}
-    return report
-
-
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Name long bytes by their parameter: those of keys and signatures are others in each process of a run."""
     return argname if isinstance(val, (bytes, bytearray)) and len(val) > LONG_ID else None
