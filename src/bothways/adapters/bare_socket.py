@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 import ssl
-from collections.abc import Callable
 
 
 def is_connected(sock: socket.socket) -> bool:
@@ -35,10 +34,9 @@ def is_connected(sock: socket.socket) -> bool:
     return False
 
 
-def address_of(held: Callable[[], socket.socket | None]) -> object:
-    """Return the address of a socket's peer, for the log. held: returns the socket, which is referenced only weakly."""
-    sock = held()
+def address_of(sock: socket.socket) -> object:
+    """Return the address of a socket's peer, for the log. Ask early: a refused client soon closes."""
     try:
-        return "a peer that is gone" if sock is None else sock.getpeername()
+        return sock.getpeername()
     except OSError:
         return "a peer that is gone"

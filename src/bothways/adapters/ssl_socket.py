@@ -6,7 +6,6 @@ import contextlib
 import os
 import socket
 import ssl
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -124,9 +123,8 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
     # -- start -----------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        talk = self._context.begin(
-            self.server_side, self._name, None, address=partial(address_of, weakref.ref(self))
-        )
+        address = address_of(self)
+        talk = self._context.begin(self.server_side, self._name, None, address=lambda: address)
         carrier = OwnCarrier(self) if self._below is None else LayeredCarrier(self, self._below)
         self._pipe = Pipe(carrier, talk.driver, talk.answers, talk.config.clock, judges=talk.judges_again)
         self._pipe.incoming = talk.incoming
