@@ -6,7 +6,6 @@ import contextlib
 import copy
 import http.client
 import http.server
-import logging
 import os
 import pickle
 import select
@@ -27,7 +26,6 @@ from bothways import (
     Credentials,
     PeerAlert,
     PeerFault,
-    Refusal,
     Truncated,
     TrustStore,
     UsageError,
@@ -800,20 +798,3 @@ def test_a_context_for_loading_makes_sockets_too(server: Server, tmp_path: Path)
     with dial(server, context) as sock:
         sock.sendall(b"hello")
         assert sock.recv(10) == b"hello"
-
-
-@pytest.mark.parametrize("version", ["1.2", "1.3"])
-def test_a_server_logs_the_address_of_a_client_that_it_refused(
-    caplog: pytest.LogCaptureFixture, version: str
-) -> None:
-    """A client that has read the alert is gone before the server has ended its own side, and before it logs."""
-    caplog.set_level(logging.INFO, "bothways")
-    with Server(server_context(versions=(version,), allow=lambda peer: Refusal("not today"))) as server:
-        sock = server.connect()
-        address = sock.getsockname()
-        with (
-            pytest.raises(ssl.SSLError),
-            client_context().wrap_socket(sock, server_hostname="localhost") as refused,
-        ):
-            refused.recv(1)
-    assert [f"handshake with {address} refused" in each.getMessage() for each in caplog.records] == [True]

@@ -85,6 +85,25 @@ def test_a_server_that_cuts_in_the_place_of_its_verdict_has_refused(both):
     assert attempt.explanation.causes
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"220 mail.example ESMTP\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x16\x03\x03\x00\x7a\x02"],
+)
+def test_a_server_that_never_began_a_handshake_has_refused_nothing(both, answer):
+    """Else a test of refusals would pass with a server that is broken, or with another service."""
+
+    def say(sock: socket.socket) -> None:
+        sock.recv(65536)
+        sock.sendall(answer)
+        sock.close()
+
+    with listening(say) as port:
+        attempt = both.client().attempt("127.0.0.1", port)
+    assert attempt.outcome == "failed"
+    assert not attempt.refused
+    assert attempt.explanation.causes
+
+
 def test_a_closed_port_is_no_refusal(both):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 import subprocess
 import threading
 import time
@@ -86,6 +88,14 @@ def test_the_files_of_an_identity_all_hold_the_same_one(made):
     ):
         assert one.chain == identity.credentials.chain
     assert len(identity.credentials.chain) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_only_the_owner_can_read_a_private_key(made):
+    """PostgreSQL, for one, refuses a key that others can read; certificates are for everybody."""
+    me = made.identity("server")
+    assert all(stat.S_IMODE(file.stat().st_mode) & 0o077 == 0 for file in (me.key, me.pem, me.p12))
+    assert made.ca.stat().st_mode & 0o400
 
 
 def test_an_identity_is_the_same_each_time_unless_something_is_asked_of_it(made):

@@ -7,8 +7,10 @@ from typing import Literal
 
 from bothways.diagnosis import Explanation, HandshakeFacts, explain
 from bothways.errors import PeerAlert, PeerFault, TLSError
+from bothways.faults import Fault
 from bothways.net.channel import Channel
 from bothways.net.connecting import connect
+from bothways.roles import StepId
 from bothways.testing.identities import Identity
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Peer
@@ -21,10 +23,10 @@ READ_LIMIT = 64 * 1024
 class Attempt:
     """The result of an attempt to connect.
 
-    outcome: "accepted"; "refused", by the server or by us; "failed", for an error before TLS could refuse anything;
-    "unknown", if a server of TLS 1.3 sent nothing in time: send it a request.  error: what ended the attempt.  alert:
-    the name of the alert sent or received.  peer: the authenticated server.  received: the response to the request.
-    explanation: the causes.
+    outcome: "accepted"; "refused", by the server or by us; "failed", for an error before TLS could refuse anything: no
+    server, or one that does not speak TLS, or closes before its hello; "unknown", if a server of 1.3 sent nothing in
+    time: send it a request.  error: what ended the attempt.  alert: the name of the alert sent or received.  peer: the
+    authenticated server.  received: the response to the request.  explanation: the causes.
     """
 
     outcome: Literal["accepted", "refused", "failed", "unknown"]
@@ -102,9 +104,18 @@ def _asked(channel: Channel, request: bytes, timeout: float) -> Attempt:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether one side refused the other, or closed where its decision was due; network errors do not count."""
-    step = getattr(error, "step", None)
-    return isinstance(error, PeerFault | PeerAlert) or (isinstance(error, TLSError) and step is not None)
+    """Whether one side refused the other, or closed where its decision was due; network errors do not count.
+
+    A server that closes before its hello has decided nothing about us, as one that does not speak TLS.
+    """
+    match error:
+        case PeerFault():
+            return error.fault is not Fault.NOT_TLS
+        case PeerAlert():
+            return True
+        case TLSError():
+            return getattr(error, "step", None) not in (None, StepId.CLIENT_HELLO, StepId.SERVER_HELLO)
+    return False
 
 
 def _alert(error: Exception) -> str | None:

@@ -5,6 +5,7 @@ Everything is also written to files, so that programs with any TLS library can b
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ _ENCRYPTION = PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1000).build(P
 CA_LIFETIME = timedelta(days=90)
 LIFETIMES: dict[Kind, timedelta] = {"expired": timedelta(days=1), "expires_soon": timedelta(hours=1)}
 LIFETIME = timedelta(days=30)
+OWNER_ONLY = 0o600  # PostgreSQL and others refuse a key that others can read
 _PROFILES = {"server": Profile.SERVER, "client": Profile.CLIENT}
 
 
@@ -178,9 +180,9 @@ class Identities:
             role,
             kind,
             self._written(f"{stem}.pem", issued.chain_pem),
-            self._written(f"{stem}.key", issued.key_pem),
-            self._written(f"{stem}-both.pem", issued.chain_pem + issued.key_pem),
-            self._written(f"{stem}.p12", _pkcs12(issued, stem)),
+            self._written(f"{stem}.key", issued.key_pem, OWNER_ONLY),
+            self._written(f"{stem}-both.pem", issued.chain_pem + issued.key_pem, OWNER_ONLY),
+            self._written(f"{stem}.p12", _pkcs12(issued, stem), OWNER_ONLY),
             issued.credentials,
         )
 
@@ -196,9 +198,12 @@ class Identities:
         for each in lists:
             self.crls.add(CRL(each.public_bytes(Encoding.DER)))
 
-    def _written(self, name: str, content: bytes) -> Path:
-        path = self._folder / name
-        path.write_bytes(content)
+    def _written(self, name: str, content: bytes, mode: int = 0o666) -> Path:
+        """Write a file whole, so that a program that watches it never reads a part of it."""
+        path, part = self._folder / name, self._folder / f".{name}.part"
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, mode), "wb") as file:
+            file.write(content)
+        part.replace(path)
         return path
 
 
