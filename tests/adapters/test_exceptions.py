@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import identities
 from bothways import Alert, Fault, InternalError, PeerAlert, PeerFault, Truncated, UsageError
 from bothways.adapters.exceptions import VERIFY_CODES, alert_reason, ssl_error, verify_code, zero_return
 from bothways.faults import Reason
+from ssl_pair import client_context, server_context
 
 HEADER = Path("/usr/include/openssl/x509_vfy.h")
 
@@ -26,7 +30,9 @@ def test_every_reason_to_refuse_a_certificate_has_a_number_of_openssls() -> None
 
 KINDS = [
     (fault(Fault.CERTIFICATE_EXPIRED), ssl.SSLCertVerificationError, "CERTIFICATE_VERIFY_FAILED"),
-    (fault(Fault.NOT_TLS), ssl.SSLError, "NOT_TLS"),
+    (fault(Fault.NOT_TLS), ssl.SSLError, "WRONG_VERSION_NUMBER"),
+    (fault(Fault.NO_CERTIFICATE), ssl.SSLError, "PEER_DID_NOT_RETURN_A_CERTIFICATE"),
+    (fault(Fault.EMPTY_FRAGMENT), ssl.SSLError, "EMPTY_FRAGMENT"),
     (PeerAlert(Alert.UNKNOWN_CA, step=None, peer="server"), ssl.SSLError, "TLSV1_ALERT_UNKNOWN_CA"),
     (Truncated("server"), ssl.SSLEOFError, "UNEXPECTED_EOF_WHILE_READING"),
     (InternalError(), ssl.SSLError, "INTERNAL_ERROR"),
@@ -129,3 +135,65 @@ def test_numbers_are_those_of_openssls_header() -> None:
     assert {each: numbers[IN_HEADER.get(each, each.name)] for each in VERIFY_CODES} == {
         each: str(code) for each, code in VERIFY_CODES.items()
     }
+
+
+def reason_of(context: ssl.SSLContext, received: bytes, **side: Any) -> str:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, **side)
+    incoming.write(received)
+    incoming.write_eof()
+    for _ in range(2):  # a server of ours asks for more once, so that its alert is sent
+        with contextlib.suppress(ssl.SSLWantReadError):
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                raise
+            except ssl.SSLError as error:
+                return str(error.reason)
+    raise AssertionError("no failure")
+
+
+def of_openssl(folder: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server = identities.server()
+    (folder / "server.pem").write_bytes(server.chain_pem)
+    (folder / "server.key").write_bytes(server.key_pem)
+    context.load_cert_chain(folder / "server.pem", folder / "server.key")
+    return context
+
+
+def hello_of(**options: Any) -> bytes:
+    """The ClientHello of an OpenSSL client."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    for name, value in options.items():
+        getattr(context, name)(value)
+    outgoing = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost").do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize(
+    "received",
+    [b"GET / HTTP/1.1\r\n\r\n", b"POST /a HTTP/1.1\r\n\r\n", b"HEAD / HTTP/1.1\r\n\r\n", b"PUT / HTTP/1.1\r\n\r\n",
+     b"CONNECT a:443 HTTP/1.1\r\n\r\n", b"EHLO me.example\r\n", b"nothing like it"],
+)  # fmt: skip
+def test_a_server_names_what_is_not_tls_as_openssl_does(tmp_path: Path, received: bytes) -> None:
+    """cheroot, for one, answers plain HTTP by the reason HTTP_REQUEST."""
+    theirs = reason_of(of_openssl(tmp_path), received, server_side=True)
+    assert reason_of(server_context(), received, server_side=True) == theirs
+
+
+def test_a_client_names_what_is_not_tls_as_openssl_does() -> None:
+    received = b"HTTP/1.1 400 Bad Request\r\n\r\n"
+    theirs = reason_of(ssl.create_default_context(), received, server_hostname="localhost")
+    assert reason_of(client_context(), received, server_hostname="localhost") == theirs
+
+
+def test_a_server_names_a_hello_without_a_common_cipher_suite_as_openssl_does(tmp_path: Path) -> None:
+    received = hello_of(set_ciphers="ECDHE-ECDSA-AES128-SHA256")
+    theirs = of_openssl(tmp_path)
+    theirs.set_ciphers("ECDHE-ECDSA-AES256-GCM-SHA384")
+    assert reason_of(server_context(), received, server_side=True) == "NO_SHARED_CIPHER"
+    assert reason_of(theirs, received, server_side=True) == "NO_SHARED_CIPHER"

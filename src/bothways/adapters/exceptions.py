@@ -54,6 +54,18 @@ VERIFY_CODES: Mapping[Fault, int] = {
     Fault.NO_SERVER_NAMES: 62,
 }
 
+# OpenSSL's reasons for other faults that a program may look at; the others have the name of the fault.
+REASONS: Mapping[Fault, str] = {
+    Fault.NOT_TLS: "WRONG_VERSION_NUMBER",
+    Fault.UNSUPPORTED_VERSION: "UNSUPPORTED_PROTOCOL",
+    Fault.UNOFFERED_VERSION: "UNSUPPORTED_PROTOCOL",
+    Fault.NO_SHARED_CIPHER_SUITE: "NO_SHARED_CIPHER",
+    Fault.NO_CERTIFICATE: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+    Fault.NO_CERTIFICATE_AFTER_ECH: "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+    Fault.BAD_RECORD: "DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
+}
+_HTTP = (b"GET ", b"POST ", b"HEAD ", b"PUT ")  # what OpenSSL looks for
+
 # OpenSSL's names of alerts have the version that introduced them.
 _SSL3 = (
     "UNEXPECTED_MESSAGE",
@@ -146,6 +158,17 @@ def alert_reason(code: int) -> str:
     return f"TLSV1_{name}" if name in _WITHOUT_ALERT else f"TLSV1_ALERT_{name}"
 
 
+def fault_reason(error: PeerFault) -> str:
+    """Return OpenSSL's reason for a fault that is not one of a certificate; without one, the name of the fault."""
+    begins = error.facts.get("begins")
+    if error.fault is Fault.NOT_TLS and error.peer == "client" and isinstance(begins, bytes):
+        if begins.startswith(_HTTP):
+            return "HTTP_REQUEST"
+        if begins.startswith(b"CONNE"):
+            return "HTTPS_PROXY_REQUEST"
+    return REASONS.get(error.fault, error.fault.name)
+
+
 def _of_its_kind(error: TLSError, text: str) -> ssl.SSLError:
     match error:
         case PeerFault() if error.fault.check is not None:
@@ -153,7 +176,7 @@ def _of_its_kind(error: TLSError, text: str) -> ssl.SSLError:
             refused.verify_code, refused.verify_message = verify_code(error), error.sentence
             return _labelled(refused, "CERTIFICATE_VERIFY_FAILED")
         case PeerFault():
-            return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, text), error.fault.name)
+            return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, text), fault_reason(error))
         case PeerAlert():
             return _labelled(ssl.SSLError(ssl.SSL_ERROR_SSL, text), alert_reason(error.alert))
         case Truncated():
