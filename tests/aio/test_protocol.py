@@ -106,6 +106,27 @@ async def test_a_protocol_decides_whether_to_continue_after_the_peers_end():
 
 
 @run
+async def test_nothing_can_be_written_after_the_end_and_the_peers_data_is_still_received():
+    """As a transport of asyncio over TCP raises it, whatever the size: it is an error of the program."""
+
+    async def answers_late(reader, writer) -> None:
+        assert await reader.read() == b"all"
+        writer.write(b"an answer")
+        await writer.drain()
+
+    async with serving(answers_late) as server:
+        transport, app = await open_pair(server)
+        transport.write(b"all")
+        transport.write_eof()
+        for data in (b"more", bytes(5 * 1024 * 1024)):
+            with pytest.raises(RuntimeError, match="write: it follows write_eof"):
+                transport.write(data)
+        assert not transport.is_closing()
+        await until(lambda: bytes(app.data) == b"an answer")
+        assert await app.ended is None
+
+
+@run
 async def test_the_error_that_ends_a_connection_is_passed_to_its_protocol():
     """A cut, and a refusal that comes after our own Finished."""
 

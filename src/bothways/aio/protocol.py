@@ -117,6 +117,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def end(self) -> None:
         """Send close_notify (RFC 9846 6.1), after what was written; reading is still possible."""
         if not self._closing:  # else that follows what was written already
+            self.has_end = True
             self._after_backlog(self._end_now)
 
     def _end_now(self) -> None:

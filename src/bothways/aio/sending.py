@@ -75,6 +75,7 @@ class Sending(AppCalls):
     _weight = 1  # what a byte counts for
     _backlog: Backlog | None = None
     _below_is_full = _writing_paused = False
+    has_end = False  # `write_eof` was called
 
     @property
     def closing(self) -> bool:
@@ -96,9 +97,11 @@ class Sending(AppCalls):
         if self._follows_evidence and self.driver.has_new_evidence:
             self._judge_before_sending()
         backlog, status = self._backlog, self.driver.status
-        if self._closing or self._lost or status.failure is not None or (backlog and backlog.then):
+        if self._closing or self._lost or self.has_end or status.failure is not None:
             status.raise_failure()
-            raise UsageError("write: the connection is closed")
+            raise UsageError(
+                f"write: {'it follows write_eof' if self.has_end else 'the connection is closed'}"
+            )
         if type(data) is not bytes:
             data = as_bytes(data)
         cost = len(data) * self._weight

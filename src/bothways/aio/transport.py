@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from bothways.errors import TLSError
+from bothways.errors import TLSError, UsageError
 from bothways.tls.events import Peer
 from bothways.tls.post_handshake.certificate_requests import DATA_LIMIT
 
@@ -44,13 +44,15 @@ class TLSTransport(asyncio.Transport):
         return await self.tls.authenticate_client(required=required, seconds=seconds, max_data=max_data)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send data. After the end it is discarded, as by other transports."""
+        """Send data. On a closed connection it is discarded, as by other transports; after `write_eof` RuntimeError."""
         tls = self.tls
         if not tls.closing:
             try:
                 tls.send(data)
-            except (TLSError, OSError):
-                return  # the protocol hears of it when the connection is lost
+            except (TLSError, OSError) as error:
+                if tls.has_end and isinstance(error, UsageError):
+                    raise RuntimeError(str(error)) from None
+                # of any other error the protocol hears when the connection is lost
 
     def writelines(self, lines: Iterable[bytes | bytearray | memoryview]) -> None:
         """Send several pieces at once."""

@@ -1,4 +1,4 @@
-"""What is asked of a socket before TLS begins."""
+"""What a server of sockets tells of the clients that it refused."""
 
 from __future__ import annotations
 
