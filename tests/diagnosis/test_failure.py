@@ -13,7 +13,7 @@ import pytest
 import bothways
 import identities
 import pki
-from bothways import Alert, Fault, PeerAlert, PeerFault, Truncated, explain_failure, failure_of
+from bothways import Alert, ConfigError, Fault, PeerAlert, PeerFault, Truncated, explain_failure, failure_of
 from bothways.diagnosis.failure import LOOKED_AT, explain_backend
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.trust.crl.revocation_list import CRL
@@ -98,6 +98,12 @@ def test_without_an_error_of_ours_the_network_is_explained() -> None:
     found = explain_failure(Reasoned(refused))
     assert found == explain_failure(refused)
     assert "refused" in found.happened
+
+
+def test_what_is_no_exception_is_named() -> None:
+    """As where the result of `failure_of` is passed on, which is None for errors of others."""
+    with pytest.raises(ConfigError, match="error: expected BaseException, not None"):
+        explain_failure(failure_of(ValueError("of others")))  # type: ignore[arg-type]
 
 
 def test_circular_and_many_exceptions_end() -> None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 
+from bothways.arguments import instance
 from bothways.diagnosis.case import Case
 from bothways.diagnosis.causes import Cause, Party
 from bothways.diagnosis.diagnose import explain
@@ -39,13 +40,15 @@ def failure_of(exception: BaseException) -> TLSError | None:
 def explain_failure(
     error: BaseException, *, files: Files = UNNAMED, address: str = "", local: str = ""
 ) -> Explanation:
-    """Return what may have caused a connection to fail: always at least one cause. Never raises.
+    """Return what may have caused a connection to fail: always at least one cause. Raises nothing for an exception.
 
+    Raises ConfigError for what is none, such as the None that `failure_of` may return: pass the exception itself.
     error: a `TLSError`, an `OSError` of the network, or an exception of a library that contains one. What was
     observed of the connection is taken into account where the error has it, as those of connections do: of the engine,
     of `bothways.net`, `bothways.aio` and `bothways.ssl`.  files: the names of our files.  address: that of the peer,
     "HOST:PORT", where the connection does not know it.  local: our IP address to which the peer connected.
     """
+    instance("error", error, BaseException)
     found: BaseException | None = failure_of(error)
     if found is None:
         told = foreign_errors.explain_foreign(_within(error), address)
