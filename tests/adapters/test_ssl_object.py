@@ -529,3 +529,17 @@ def test_asyncio_brings_a_servers_alert_to_its_client(caplog: pytest.LogCaptureF
     finally:
         logging.getLogger("asyncio").disabled = False
     assert "sent no certificate although we require one" in caplog.text
+
+
+def test_a_size_of_the_wrong_type_loses_no_data() -> None:
+    """The call raises TypeError as with `ssl`, and the data is there for the next one."""
+    pair = Pair(client_context(), server_context()).shake_hands()
+    for _ in range(2):  # with what is received only by the call, and with what was received before
+        pair.server.tls.write(b"abcdef")
+        pair.carry()
+        with pytest.raises(TypeError):
+            pair.client.tls.read(2.5)
+        assert pair.client.tls.read(2) == b"ab"
+        with pytest.raises(TypeError):
+            pair.client.tls.read(2.5)
+        assert Pair.read(pair.client, 4) == b"cdef"

@@ -214,9 +214,14 @@ def test_recv_returns_at_most_what_was_asked_for(serve):
         buffer = bytearray(8)
         with pytest.raises(TypeError, match="can be written to"):
             channel.recv_into(memoryview(b"constant"))  # and nothing is lost
-        assert channel.recv_into(buffer, 3) == 3
+        with pytest.raises(TypeError):
+            channel.recv(2.5)
+        small = bytearray(1)
+        assert channel.recv_into(small, 9) == 1
+        assert small == b"c"
+        assert channel.recv_into(buffer, 2) == 2
         assert channel.recv_into(buffer) == 1
-        assert bytes(buffer[:3]) == b"fde"
+        assert bytes(buffer[:2]) == b"fe"
         assert channel.recv(10) == b""
 
 

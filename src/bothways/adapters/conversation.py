@@ -7,6 +7,7 @@ import logging
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any, NoReturn, TypeVar
 
 from bothways.adapters.exceptions import data_after_close, shutdown_too_early, ssl_error
@@ -147,6 +148,7 @@ class SSLConversation:
 
     def read(self, size: int) -> bytes:
         """Return one piece of the data received; b"" if another thread has read it."""
+        size = index(size)  # before any data is taken, which an exception would lose
         try:
             first = self.incoming.popleft()
         except IndexError:

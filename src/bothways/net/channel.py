@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from operator import index
 from types import TracebackType
 from typing import Any, Self
 
@@ -147,7 +148,7 @@ class Channel:
         view = memoryview(buffer).cast("B")
         if view.readonly:
             raise TypeError("recv_into: expected a buffer that can be written to")
-        data = self.recv(size or len(view), flags)
+        data = self.recv(min(size, len(view)) if size > 0 else len(view), flags)
         view[: len(data)] = data
         return len(data)
 
@@ -288,6 +289,7 @@ class Channel:
         self._answer = ClientAnswer(peer, self.pending())
 
     def _take(self, size: int) -> bytes:
+        size = index(size)  # before any data is taken, which an exception would lose
         first = self._pipe.incoming.popleft()
         if len(first) > size:
             self._pipe.incoming.appendleft(first[size:])
