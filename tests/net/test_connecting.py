@@ -8,7 +8,8 @@ import socket
 
 import pytest
 
-from bothways.net.connecting import connected_socket
+import identities
+from bothways.net.connecting import connect, connected_socket
 
 REFUSED, LACKS, NO_FAMILY = errno.ECONNREFUSED, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT
 
@@ -40,3 +41,19 @@ def test_a_family_that_this_machine_lacks_is_told_only_where_nothing_else_is(
     with pytest.raises(OSError) as failed:
         connected_socket("localhost", 1, None)
     assert failed.value.errno == told
+
+
+def test_a_socket_that_refuses_an_option_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some systems do so where the server has reset the connection."""
+    made: list[socket.socket] = []
+
+    class Reset(socket.socket):
+        def setsockopt(self, *_: object) -> None:
+            made.append(self)
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setattr(socket, "socket", Reset)
+        with pytest.raises(OSError, match="Invalid argument"):
+            connect("127.0.0.1", listener.getsockname()[1], identities.client_config(), "localhost")
+    assert [each.fileno() for each in made] == [-1]

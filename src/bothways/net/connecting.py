@@ -65,8 +65,7 @@ def connect(
     deadline = deadline_in(timeout)
     try:
         sock = connected_socket(*destination, timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(None)
+        _prepare(sock)
         if exchange is not None:
             request_tls(sock, exchange, deadline)
         connection = config.connection(server_name=name, observer=observer)
@@ -79,6 +78,16 @@ def connect(
         late = TimedOut(f"no TLS connection within {timeout:g} seconds")
         late.situation = getattr(error, "situation", None)
         raise late from error
+
+
+def _prepare(sock: socket.socket) -> None:
+    """Have small messages sent at once, without a time limit; a socket that refuses, as one reset may, is closed."""
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(None)
+    except BaseException:
+        sock.close()
+        raise
 
 
 def connected_socket(host: str, port: int, timeout: float | None) -> socket.socket:
