@@ -181,6 +181,31 @@ def test_a_client_that_goes_on_with_malformed_requests_is_ended_and_its_lines_wi
     asyncio.run(talk())
 
 
+def test_a_client_that_sends_pings_and_no_request_is_ended_as_an_idle_one(setting: Setting) -> None:
+    """The time between requests is one: frames that ask nothing do not renew it, a request does."""
+
+    async def talk() -> None:
+        async with web() as requests:
+            setting.write(requests.behind.route(ANYBODY, keys=HTTP), times={"keep_alive": 1.0})
+            async with setting.gateway() as gateway, raw_client(setting, gateway) as client:
+                await client.send(request(1))
+                await client.until(lambda: 1 in client.statuses)
+                pings = asyncio.create_task(_ping(client))
+                await asyncio.sleep(0.7)
+                await client.send(request(3))
+                await client.until(lambda: client.ended)
+                assert (client.statuses[3], client.goaway) == (b"200", ErrorCode.NO_ERROR)
+                pings.cancel()
+
+    asyncio.run(talk())
+
+
+async def _ping(client: RawClient) -> None:
+    while True:
+        await client.send(f(Kind.PING, 0, 0, bytes(8)))
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("fields", "method", "path"),
     [

@@ -131,6 +131,7 @@ class HTTP2Server:
         self._serve, self._idle, self._refused = serve, idle, refused
         self._tasks: dict[asyncio.Task[None], Stream2] = {}
         self._draining = False
+        self._asks_until = 0.0  # until then a request has to begin, whatever else the client sends
         self._link = Link2(
             wire,
             client_side=False,
@@ -142,18 +143,17 @@ class HTTP2Server:
 
     async def run(self) -> str:
         """Serve until the client ends or has asked nothing for its time, and return why. Raises ClientGone."""
-        wire, seconds = self._link.wire, self._patience.head
+        wire, self._asks_until = self._link.wire, self._after(self._patience.head)
         try:
             await self._link.start()
             while True:
                 try:
-                    async with asyncio.timeout(seconds):
+                    async with asyncio.timeout_at(self._asks_until):
                         if not await self._link.take_some(lambda: wire.read(READ_AT_ONCE)):
                             return "the client made no further request"
                 except TimeoutError:
-                    if not self._tasks:
+                    if self._has_not_asked():
                         return "the client made no further request"
-                seconds = self._patience.between
                 self._cancel_reset_requests()
                 if self._link.peer_leaves and self.is_idle:
                     return "the client made no further request"
@@ -170,6 +170,16 @@ class HTTP2Server:
     def is_idle(self) -> bool:
         """Whether no request is being served."""
         return not self._tasks
+
+    def _has_not_asked(self) -> bool:
+        """Whether the time for a further request is over; while one is being served it has not begun."""
+        if self._tasks:
+            self._asks_until = self._after(self._patience.between)
+        return self._after(0.0) >= self._asks_until
+
+    @staticmethod
+    def _after(seconds: float) -> float:
+        return asyncio.get_running_loop().time() + seconds
 
     def _cancel_reset_requests(self) -> None:
         """End the requests whose streams the client has reset."""
@@ -197,6 +207,7 @@ class HTTP2Server:
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         if not self._tasks:
+            self._asks_until = self._after(self._patience.between)
             self._idle()
 
     async def _serve_one(self, exchange: HTTP2Exchange) -> None:
