@@ -382,7 +382,9 @@ def test_a_gateway_that_drains_ends_idle_clients_and_lets_requests_end(setting: 
             assert await idle.read() == b""
             go_on.set()
             await asyncio.wait_for(draining, 20)
-            assert statuses(await busy.read()) == [200]
+            last = await busy.read()
+            assert statuses(last) == [200]
+            assert last.count(b"connection: close\r\n") == 1, "RFC 9112 9.6"
         assert {each["ended"] for each in setting.reported() if "path" not in each} == {"the gateway ends"}
 
     asyncio.run(talk())

@@ -51,6 +51,36 @@ def test_a_web_page_does_not_read_it_by_a_name_that_leads_here(
     asyncio.run(talk())
 
 
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        ("GET /healthz HTTP/1.0\r\n\r\n", 200),
+        ("HEAD /healthz HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", 200),
+        ("GET /healthz HTTP/1.0\r\nHost: evil.example\r\n\r\n", 421),
+        ("GET /healthz HTTP/1.0\r\nContent-Length: 1\r\n\r\nx", 400),
+        ("GET /healthz HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\n\r\n", 400),
+    ],
+)
+def test_probes_of_http10_are_answered_and_the_connection_closed(
+    setting: Setting, request_text: str, status: int
+) -> None:
+    """HAProxy and keepalived ask in HTTP/1.0, and without a host, unless they are told otherwise."""
+
+    async def talk() -> None:
+        setting.write(ROUTE, metrics={"host": "localhost", "port": 0})
+        async with setting.gateway() as gateway:
+            number = int(gateway.addresses()[-1].removesuffix(" (metrics)").rpartition(":")[2])
+            reader, writer = await asyncio.open_connection("localhost", number)
+            writer.write(request_text.encode())
+            answer = await reader.read()
+            assert answer.startswith(b"HTTP/1.1 %d " % status)
+            assert b"\r\nconnection: close\r\n" in answer.lower()
+            writer.close()
+
+    asyncio.run(talk())
+
+
 def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None:
     """There are so many and no more: the oldest of them is ended. Whoever waits for an answer keeps its place."""
     path, may_answer = tmp_path / "m.sock", threading.Event()

@@ -70,6 +70,7 @@ class Conversation:
         http, times = served.route.config.http, served.routes.config.times
         version = "1.1" if http is None else http.version
         self._services = Services(self.connected, version, times.response)
+        self._server1: HTTP1Server | None = None
         self._server2: HTTP2Server | None = None
         self._draining = self._is_idle = False
         self._task: asyncio.Task[None] | None = None
@@ -96,6 +97,8 @@ class Conversation:
             self._end_if_idle()
         elif self._is_idle:
             self._stop()
+        elif self._server1 is not None:
+            self._server1.drain()
 
     def _end_if_idle(self) -> None:
         """End a connection of HTTP/2 whose last request was served while it drains."""
@@ -133,7 +136,7 @@ class Conversation:
                 self.client, patience, self._serve_stream, self._end_if_idle, self._tell_refused
             )
             return Ending.of(Code.CLOSED, await self._server2.run())
-        server = HTTP1Server(self.client, patience)
+        server = self._server1 = HTTP1Server(self.client, patience)
         while not self._draining:
             self._is_idle = True
             try:
@@ -174,8 +177,9 @@ class Conversation:
         service = await self._forward(Counted(exchange, entry))
         if isinstance(service, HTTP1Service):
             return await self._websocket(self._services.let_go(service), entry)
-        last = Ending.of(Code.CLOSED, "the connection was for one more request")
-        return None if exchange.may_go_on else last
+        if exchange.may_go_on or self._draining:
+            return None
+        return Ending.of(Code.CLOSED, "the connection was for one more request")
 
     async def _serve_stream(self, exchange: HTTP2Exchange) -> None:
         """Serve a request of HTTP/2; what goes wrong with it ends its stream and not the connection."""

@@ -48,7 +48,12 @@ class Patience:
 
 
 class HTTP1Exchange(ReceivedBody):
-    """One request and its response. Implements `RequestExchange`."""
+    """One request and its response. Implements `RequestExchange`.
+
+    is_last: a response that begins from here on says that the connection ends after it (RFC 9112 9.6).
+    """
+
+    is_last = False
 
     def __init__(self, stream: ByteStream, http: Any, request: RequestHead, patience: Patience) -> None:
         super().__init__()
@@ -93,8 +98,10 @@ class HTTP1Exchange(ReceivedBody):
 
     async def respond(self, response: Response) -> None:
         """Send a head, also an informational one."""
-        kind = h11.InformationalResponse if response.status < 200 else h11.Response
-        event = self._sent(kind, status_code=response.status, headers=response.fields, reason=response.reason)
+        kind, fields = (h11.InformationalResponse if response.status < 200 else h11.Response), response.fields
+        if self.is_last and kind is h11.Response:
+            fields = [*fields, (b"connection", b"close")]
+        event = self._sent(kind, status_code=response.status, headers=fields, reason=response.reason)
         self._has_response = self._has_response or response.is_final
         await self._write(event)
 
@@ -125,12 +132,19 @@ class HTTP1Exchange(ReceivedBody):
 
 
 class HTTP1Server:
-    """Reads the requests of one client."""
+    """Reads the requests of one client. takes_http10: also those of HTTP/1.0, without a body and perhaps a host."""
 
-    def __init__(self, stream: ByteStream, patience: Patience) -> None:
+    def __init__(self, stream: ByteStream, patience: Patience, *, takes_http10: bool = False) -> None:
         self._stream = stream
         self._patience = patience
+        self._takes_http10 = takes_http10
         self._is_first = True
+        self._exchange: HTTP1Exchange | None = None
+
+    def drain(self) -> None:
+        """Let the request that is being served be the last one."""
+        if self._exchange is not None:
+            self._exchange.is_last = True
 
     async def next_exchange(self) -> HTTP1Exchange | None:
         """Return the next request; None when the client asks nothing more. Raises RefusedRequest, ClientGone."""
@@ -145,10 +159,12 @@ class HTTP1Server:
             raise RefusedRequest(_status(error), f"the head of the request: {error}") from None
         if not isinstance(event, h11.Request):
             raise RefusedRequest(400, "no request")
-        request = checked_request(event)
+        is_old = self._takes_http10 and event.http_version == b"1.0"
+        request = checked_request10(event) if is_old else checked_request(event)
         if not request.has_body:
             http.next_event()  # its end
-        return HTTP1Exchange(self._stream, http, request, self._patience)
+        self._exchange = HTTP1Exchange(self._stream, http, request, self._patience)
+        return self._exchange
 
     async def refuse(self, refused: RefusedRequest) -> None:
         """Answer what cannot be read as a request, or is not served."""
@@ -198,9 +214,7 @@ def checked_request(event: h11.Request) -> RequestHead:
     """Return a request of HTTP/1.1 whose meaning is beyond doubt. Raises RefusedRequest."""
     if event.http_version != b"1.1":
         raise RefusedRequest(505, "HTTP/1.1 is needed")
-    fields = fields_in(event.headers)
-    if len(fields) > FIELDS_LIMIT:
-        raise RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
+    fields = _bounded(event)
     lengths = [value for name, value in fields if name == b"content-length"]
     is_chunked = any(name == b"transfer-encoding" for name, _ in fields)
     if is_chunked and lengths:
@@ -211,6 +225,23 @@ def checked_request(event: h11.Request) -> RequestHead:
     request = RequestHead(event.method, target, authority, fields, length)
     request.websocket = _asks_for_websocket(request)
     return request
+
+
+def checked_request10(event: h11.Request) -> RequestHead:
+    """Return a request of HTTP/1.0, whose host is empty if it names none. Raises RefusedRequest for one with a body."""
+    fields = _bounded(event)
+    names = [name for name, _ in fields]
+    if b"content-length" in names or b"transfer-encoding" in names:
+        raise RefusedRequest(400, "HTTP/1.0 with a body")
+    host = next((value for name, value in fields if name == b"host"), b"")
+    return RequestHead(event.method, event.target, host, fields)
+
+
+def _bounded(event: h11.Request) -> list[Field]:
+    fields = fields_in(event.headers)
+    if len(fields) > FIELDS_LIMIT:
+        raise RefusedRequest(431, f"more than {FIELDS_LIMIT} header fields")
+    return fields
 
 
 def _origin_form(target: bytes, host: bytes) -> tuple[bytes, bytes]:

@@ -1,7 +1,8 @@
 """Where a gateway answers its operator over HTTP: metrics, health and readiness. Not for clients, and without TLS.
 
 Anyone who can connect may read, so it is on loopback or a Unix socket. A web page must not read it by a name that
-leads here (DNS rebinding), so a request over TCP has to name an IP address or localhost.
+leads here (DNS rebinding), so a request over TCP has to name an IP address or localhost; or no host, as probes of
+HTTP/1.0 do, and no browser.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Operator:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, stream: OperatorStream) -> None:
-        server, is_tcp = HTTP1Server(stream, PATIENCE), isinstance(stream.peer, tuple)
+        server, is_tcp = HTTP1Server(stream, PATIENCE, takes_http10=True), isinstance(stream.peer, tuple)
         try:
             while (exchange := await server.next_exchange()) is not None:
                 self._answering.add(stream)
@@ -81,7 +82,7 @@ class Operator:
 
     async def _page(self, request: RequestHead, *, checks_host: bool) -> PageAnswer:
         """Return the answer to a request. Raises RefusedRequest."""
-        if checks_host and not is_this_host(request.authority):
+        if checks_host and request.authority and not is_this_host(request.authority):
             raise RefusedRequest(421, "the host of the request is neither an IP address nor localhost")
         path = request.target.partition(b"?")[0]
         answer = self._answers.get(path)
