@@ -86,7 +86,7 @@ INSIDE = {
         ("case",),
         ("certificates", "clocks"),
         ("own_side",),
-        ("peer",),
+        ("own_doubts", "peer"),
         ("diagnose",),
         ("services",),
         ("foreign",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -125,6 +126,24 @@ def test_configurations_that_will_not_work_cause_a_warning(setting: Setting) -> 
     )
     [line] = reported(setting.load().warnings())
     assert line.startswith("route plain: our certificate (CN=") and "was not renewed yet" in line
+
+
+def test_a_certificate_for_the_other_role_causes_a_warning(setting: Setting) -> None:
+    """RFC 5280 4.2.1.12: clients refuse ours for it, and a service that is reached by TLS refuses it likewise."""
+    mine, other = setting.mutual.identity("server"), setting.mutual.identity("client")
+    to_service = f'{{ ca = "pki/ca.pem", certificate = "pki/{mine.cert.name}", key = "pki/{mine.key.name}" }}'
+    setting.write(ROUTES[1] + f"\nbackend_tls = {to_service}")
+    text = setting.path.read_text()
+    mistaken = text.replace(mine.cert.name, other.cert.name, 1).replace(mine.key.name, other.key.name, 1)
+    setting.path.write_text(mistaken)
+    by_client, by_service, _ = reported(setting.load().warnings())
+    assert re.fullmatch(
+        "route plain: our certificate is for clientAuth.*: clients will refuse it .*", by_client
+    )
+    assert re.fullmatch(
+        "route plain, backend_tls: our certificate is for serverAuth.*: servers will refuse it .*",
+        by_service,
+    )
 
 
 def reported(lines: Iterable[str]) -> list[str]:

@@ -24,7 +24,8 @@ def asked(where: str, path: str) -> str:
         with urllib.request.urlopen(f"http://{where}{path}", timeout=20) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
-        return f"{error.code}: {error.read().decode()}"
+        with error:
+            return f"{error.code}: {error.read().decode()}"
 
 
 def numbers(text: str) -> dict[str, float]:

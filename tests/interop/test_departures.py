@@ -66,8 +66,9 @@ def forwarded(folder: Path, ours: str, trusted: str) -> str:
         f"proxy_ssl_certificate {folder}/client.pem; proxy_ssl_certificate_key {folder}/client.key; }} }} }}\n"
     )
     with running([find("nginx"), "-p", str(folder), "-c", str(config)], front, folder):
-        with pytest.raises(urllib.error.HTTPError, match="502"):
+        with pytest.raises(urllib.error.HTTPError, match="502") as refused:
             urllib.request.urlopen(f"http://127.0.0.1:{front}/", timeout=20)
+        refused.value.close()
         return log.read_text()
 
 

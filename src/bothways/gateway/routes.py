@@ -13,6 +13,7 @@ from itertools import islice
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
+from bothways.diagnosis.own_doubts import own_doubts
 from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import GatewayConfig, RouteConfig, wildcard
 from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed
@@ -24,6 +25,7 @@ from bothways.gateway.held import FileReader, Held, Making
 from bothways.gateway.observe.refusals import load_ladders
 from bothways.gateway.sources import ContentSources
 from bothways.gateway.trust_warnings import STRICT, trust_warnings
+from bothways.roles import Role
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.tls.config import ClientConfig, ServerConfig
@@ -34,6 +36,7 @@ from bothways.trust.anchors import TrustStore
 from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.names.general import lower_ascii
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.own_identity.renewal import overdue
 from bothways.trust.revocation import Revocation
 
@@ -158,15 +161,22 @@ class Routes:
                 trusted = trust_warnings(route.config.identity, anchors, self.held)
                 yield from (f"{name}: {each}" for each in islice(trusted, WARNINGS))
             own = route.server.settings.identity.own[0]
-            sentence = overdue(own, now)
-            if sentence is not None:
-                yield f"{name}: {sentence}"
+            yield from (f"{name}: {each}" for each in _problems(own, Role.SERVER, now))
+            to_service = () if route.client is None else route.client.settings.identity.own
+            for mine in to_service:
+                yield from (f"{name}, backend_tls: {each}" for each in _problems(mine, Role.CLIENT, now))
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"{name}: our certificate does not stand for {asked}"
         for tunnel in self.tunnels:
-            sentences = (overdue(each, now) for each in tunnel.client.settings.identity.own)
-            yield from (f"{_called(tunnel.config)}: {each}" for each in sentences if each is not None)
+            for own in tunnel.client.settings.identity.own:
+                yield from (f"{_called(tunnel.config)}: {each}" for each in _problems(own, Role.CLIENT, now))
+
+
+def _problems(own: Credentials, role: Role, now: datetime) -> list[str]:
+    """Return what is wrong with a certificate of ours, and that it should have been renewed."""
+    doubts, late = own_doubts(own.chain, role, now), overdue(own, now)
+    return doubts if late is None or now >= own.not_after else [*doubts, late]
 
 
 def svid_problem(end: datetime | None) -> str | None:

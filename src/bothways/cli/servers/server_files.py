@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING
 from bothways.cli.options.anchors import Clients
 from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
 from bothways.cli.options.side import LoadedSide, Side
-from bothways.diagnosis.certificates import fault_of_ours
-from bothways.diagnosis.own_side.chain import OPENSSL_ALERTS
-from bothways.diagnosis.self_check import reasons_against
+from bothways.diagnosis.own_doubts import own_doubts
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
-from bothways.faults import Fault, Reason
 from bothways.roles import Role
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.trust.anchors import TrustStore, WatchedTrustStore
-from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl_files import CRLFiles
 from bothways.trust.own_identity.renewal import Overdue
-from bothways.trust.verdict import Purpose
 
 if TYPE_CHECKING:
     from bothways.spiffe.followed import FollowedIdentity
@@ -103,9 +98,7 @@ class ServerFiles:
         if tuple(own.chain) == self._doubted:
             return late
         self._doubted = tuple(own.chain)
-        chain = [ParsedCertificate(each) for each in self._doubted]
-        reasons = reasons_against(chain, Purpose.SERVER, ANY_NAME, now)
-        doubts = [_doubt(reason, now) for reason in reasons if reason.fault is not Fault.NAME_MISMATCH]
+        doubts = [f"warning: {each}" for each in own_doubts(self._doubted, Role.SERVER, now)]
         return doubts if now >= own.not_after else [*doubts, *late]
 
     def checks(self) -> list[RegularCheck]:
@@ -125,17 +118,6 @@ class ServerFiles:
             _ = None if each is None else each.current
         self.loaded_keys.look()
         return self._doubts()
-
-
-ANY_NAME = "a.example"  # of a server; that a certificate is for others is no fault of it
-
-
-def _doubt(reason: Reason, now: datetime) -> str:
-    found = fault_of_ours(reason, Role.SERVER, now)
-    of_openssl = OPENSSL_ALERTS.get(reason.fault)
-    alert = reason.fault.alert.name.lower()
-    alert += f", OpenSSL by {of_openssl.name.lower()}" if of_openssl is not None else ""
-    return f"warning: {found.text}: clients will refuse it ({alert}); {found.remedy}"
 
 
 def file_names(side: Side, clients: Clients) -> Files:
