@@ -63,8 +63,9 @@ port = 0
 """
         for name, values in tables.items():
             text += f"[{name}]\n" + "".join(f"{key} = {json.dumps(each)}\n" for key, each in values.items())
-        self.path.write_text(text + "".join(f"[[route]]\n{each}\n" for each in routes))
-        return self.path
+        whole = self.path.with_suffix(".new")
+        whole.write_text(text + "".join(f"[[route]]\n{each}\n" for each in routes))
+        return whole.replace(self.path)  # at once: it may just be read
 
     def load(self) -> Routes:
         return load_routes(read_config(self.path), self.tickets)
