@@ -38,6 +38,28 @@ def test_lines_are_lost_while_their_reader_takes_none_and_no_longer(monkeypatch:
     stream.close()
 
 
+def test_a_line_that_is_longer_than_a_pipe_takes_at_once_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pipe that takes a byte takes 4,096, and may make who writes more wait: such a line may be cut, and is ended."""
+    reading, writing = os.pipe()
+    stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setattr(log_output, "PATIENCE_SECONDS", 0.0)
+    lines, long = LogOutput(), "\u20ac" * 2500
+    with pytest.raises(BlockingIOError):
+        while True:
+            lines.say(long)
+    content = os.read(reading, 1 << 20).decode(errors="replace")
+    lines.say("here")
+    *whole, cut, end, _ = (content + os.read(reading, 99).decode()).split("\n")
+    assert set(whole) == {long}
+    assert long.startswith(cut)
+    assert end == "here"
+    os.close(reading)
+    stream.close()
+
+
 def test_a_reader_that_is_slow_gets_all_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)

@@ -9,21 +9,27 @@ import sys
 
 from bothways.cli.output.terminal import say_or_fail
 
-PATIENCE_SECONDS = 0.05  # for a reader that is slow; one that still takes nothing is not waited for again
+PATIENCE_SECONDS = 0.01  # for a reader that is slow; one that still takes nothing is not waited for again
+AT_ONCE = 4096  # bytes that a pipe takes without waiting if it takes any (PIPE_BUF of Linux)
+PIECE = AT_ONCE // 4  # characters, of at most four bytes each
 
 
 class LogOutput:
     """Prints lines. A pipe or a socket that is full takes none until its reader has gone on."""
 
     def __init__(self) -> None:
-        self._is_stuck = False
+        self._is_stuck = self._is_cut = False
 
     def say(self, text: str) -> None:
         """Print text as `say_or_fail` does. Raises OSError, also where its reader takes nothing, and ValueError."""
-        self._is_stuck = not _takes(0.0 if self._is_stuck else PATIENCE_SECONDS)
-        if self._is_stuck:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), "standard error")
-        say_or_fail(text)
+        line = ("\n" if self._is_cut else "") + text + "\n"
+        size = len(line) if len(line.encode(errors="replace")) <= AT_ONCE else PIECE
+        for begin in range(0, len(line), size):
+            self._is_stuck = not _takes(0.0 if self._is_stuck else PATIENCE_SECONDS)
+            if self._is_stuck:
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), "standard error")
+            say_or_fail(line[begin : begin + size], end="")
+            self._is_cut = begin + size < len(line)
 
 
 def _takes(seconds: float) -> bool:

@@ -160,14 +160,14 @@ def say(text: str) -> None:
         say_or_fail(text)
 
 
-def say_or_fail(text: str) -> None:
-    """Print text as `say` does. Raises OSError, and ValueError where standard error is closed."""
+def say_or_fail(text: str, end: str = "\n") -> None:
+    """Print text as `say` does, and what ends it. Raises OSError, and ValueError where standard error is closed."""
     with _one_at_a_time:
         if sys.stderr is None:  # closed before we began
             raise ValueError("no standard error")
         with suppress(OSError, ValueError, AttributeError):  # what is not written now is told at the end
             sys.stdout.flush()  # both may go to one file or terminal, where what was printed before comes before
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(text + end)
         sys.stderr.flush()
 
 
