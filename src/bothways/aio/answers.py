@@ -60,7 +60,7 @@ class Answering:
 
     def cancel(self) -> None:
         """Answer nothing more, and keep nobody who would take what follows."""
-        self._take = _dropped
+        self._take, self._answers = _dropped, Answers(None, None)
         for task in self._tasks.values():
             task.cancel()
 

@@ -30,7 +30,8 @@ class Lingering:
         self._wait(seconds, delivery, 0.0)
 
     def stop(self) -> None:
-        """Wait no more: the connection is gone."""
+        """Wait no more: the connection is gone. `left` and `over` are not kept."""
+        self._left, self._over = _none_left, _nothing
         if self._timer is not None:
             self._timer.cancel()
 
@@ -47,3 +48,11 @@ class Lingering:
             self._wait(min(seconds, delivery - idle), delivery, idle)
         else:
             self._over()
+
+
+def _none_left() -> int:
+    return 0
+
+
+def _nothing() -> None:
+    """Do nothing about a connection that is gone."""

@@ -149,6 +149,8 @@ class ClientProtocol(AdmittedProtocol):
             self._finish_entry()
         finally:
             self._gateway.left(self, self._source)
+            self.relay.release()
+            self._conversation = None
 
     # -- the handshake ---------------------------------------------------------------------------------
 

@@ -31,12 +31,17 @@ class RelayEnd(Transported):
     other: RelayEnd
 
     def __init__(self, relay: Relay) -> None:
-        self.relay = relay
+        self.relay: Relay | Ended = relay
         self.transport: Any = None
         self.count = 0
         self.has_ended = self.is_lost = False
         self._early: list[bytes] = []
         self._paused = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing comes here any more: it is gone, or was never there."""
+        return self.is_lost or self.transport is None
 
     # -- what asyncio and TLS call ---------------------------------------------------------------------
 
@@ -49,7 +54,7 @@ class RelayEnd(Transported):
     def data_received(self, data: bytes) -> None:
         """Pass on what came."""
         self.count += len(data)
-        self.relay.idleness.note_activity()
+        self.relay.note_activity()
         self.other.write(data)
 
     def eof_received(self) -> bool:
@@ -64,7 +69,7 @@ class RelayEnd(Transported):
 
     def resume_writing(self) -> None:
         """It does again."""
-        self.relay.idleness.note_activity()
+        self.relay.note_activity()
         self.other.pause(False)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -144,6 +149,25 @@ class PlainEnd(RelayEnd, ReadingProtocol):
         return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
+class Ended:
+    """In place of a relay whose ends are gone, so that these keep it no more; an end that is there yet is cut."""
+
+    is_open = False
+
+    def opened(self, end: RelayEnd) -> None:
+        """It comes too late."""
+        end.cut()
+
+    def ended(self, end: RelayEnd) -> None:
+        """Nobody has to know."""
+
+    def lost(self, end: RelayEnd, error: Exception | None) -> None:
+        """Nobody has to know."""
+
+    def note_activity(self) -> None:
+        """Nobody has to know."""
+
+
 class Relay:
     """A client and the service that it is connected to.
 
@@ -194,7 +218,30 @@ class Relay:
             protocol.eof_received()
         self.client.transport.resume_reading()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not ended."""
+        return self.why is None
+
+    def release(self) -> None:
+        """Keep nobody who made this, since the client is gone: a cycle would wait for the garbage collector."""
+        self._serve = self._over = _nothing
+        self.client.is_lost, self.client.transport = True, None
+        self._part_if_over()
+
+    def _part_if_over(self) -> None:
+        if self.client.is_over and self.service.is_over and self.client.relay is self:
+            if self._last is not None:
+                self._last.stop()
+            for end in (self.client, self.service):
+                end.relay = Ended()
+                del end.other
+
     # -- what the ends tell ----------------------------------------------------------------------------
+
+    def note_activity(self) -> None:
+        """Something was sent or received."""
+        self.idleness.note_activity()
 
     def opened(self, end: RelayEnd) -> None:
         """An end is there: first the client, which is not read from before the service is there."""
@@ -242,8 +289,7 @@ class Relay:
                 self.error = error
                 self._end(_ending("client" if end is self.client else "backend", error))
             end.other.cut()
-        if self._last is not None and self.client.is_lost and self.service.is_lost:
-            self._last.stop()
+        self._part_if_over()
 
     def failed(self, problem: Ending, error: Exception | None = None) -> None:
         """The service cannot be reached."""
@@ -285,6 +331,10 @@ class Relay:
     def _cut(self) -> None:
         for each in (self.client, self.service):
             each.cut()
+
+
+def _nothing(relay: Relay) -> None:
+    """Do nothing about a relay that has ended."""
 
 
 def _ending(who: str, error: Exception | None) -> Ending:

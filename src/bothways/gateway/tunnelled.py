@@ -71,13 +71,13 @@ class LocalEnd(PlainEnd):
     def data_received(self, data: bytes) -> None:
         """Pass on what the program sends."""
         self.catch_up()
-        if self.relay.why is None:
+        if self.relay.is_open:
             super().data_received(data)
 
     def write(self, data: bytes) -> None:
         """Send to the program what the server has sent."""
         self.catch_up()
-        if self.relay.why is None:
+        if self.relay.is_open:
             super().write(data)
 
 
