@@ -152,7 +152,9 @@ class HTTP2Server:
                         if not await self._link.take_some(lambda: wire.read(READ_AT_ONCE)):
                             return "the client made no further request"
                 except TimeoutError:
-                    if self._has_not_asked():
+                    if self._tasks:
+                        self._asks_until = self._after(self._patience.between)
+                    elif self._after(0.0) >= self._asks_until:
                         return "the client made no further request"
                 self._cancel_reset_requests()
                 if self._link.peer_leaves and self.is_idle:
@@ -170,12 +172,6 @@ class HTTP2Server:
     def is_idle(self) -> bool:
         """Whether no request is being served."""
         return not self._tasks
-
-    def _has_not_asked(self) -> bool:
-        """Whether the time for a further request is over; while one is being served it has not begun."""
-        if self._tasks:
-            self._asks_until = self._after(self._patience.between)
-        return self._after(0.0) >= self._asks_until
 
     @staticmethod
     def _after(seconds: float) -> float:
