@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,17 @@ from operator_talk import asked
 pytestmark = pytest.mark.network
 ROUTE = 'backend = "127.0.0.1:1"\nallow = "any verified client"'
 NOW = datetime.now(UTC)
+
+
+@contextlib.asynccontextmanager
+async def operator_of(setting: Setting) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to where a gateway answers its operator over TCP."""
+    setting.write(ROUTE, metrics={"host": "localhost", "port": 0})
+    async with setting.gateway() as gateway:
+        number = int(gateway.addresses()[-1].removesuffix(" (metrics)").rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("localhost", number)
+        yield reader, writer
+        writer.close()
 
 
 @pytest.mark.parametrize(
@@ -40,13 +52,9 @@ def test_a_web_page_does_not_read_it_by_a_name_that_leads_here(
     assert is_this_host(host.encode()) == (status == 200)
 
     async def talk() -> None:
-        setting.write(ROUTE, metrics={"host": "localhost", "port": 0})
-        async with setting.gateway() as gateway:
-            number = int(gateway.addresses()[-1].removesuffix(" (metrics)").rpartition(":")[2])
-            reader, writer = await asyncio.open_connection("localhost", number)
+        async with operator_of(setting) as (reader, writer):
             writer.write(f"GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
             assert (await reader.readline()).startswith(b"HTTP/1.1 %d " % status)
-            writer.close()
 
     asyncio.run(talk())
 
@@ -68,15 +76,11 @@ def test_probes_of_http10_are_answered_and_the_connection_closed(
     """HAProxy and keepalived ask in HTTP/1.0, and without a host, unless they are told otherwise."""
 
     async def talk() -> None:
-        setting.write(ROUTE, metrics={"host": "localhost", "port": 0})
-        async with setting.gateway() as gateway:
-            number = int(gateway.addresses()[-1].removesuffix(" (metrics)").rpartition(":")[2])
-            reader, writer = await asyncio.open_connection("localhost", number)
+        async with operator_of(setting) as (reader, writer):
             writer.write(request_text.encode())
             answer = await reader.read()
             assert answer.startswith(b"HTTP/1.1 %d " % status)
             assert b"\r\nconnection: close\r\n" in answer.lower()
-            writer.close()
 
     asyncio.run(talk())
 
