@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -55,12 +56,27 @@ def test_an_address_is_read_and_written_alike(text: str, address: object) -> Non
         ("unix:", "a path of 1 to 107 bytes"),
         ("unix:" + "x" * 108, "a path of 1 to 107 bytes"),
         ("unix:a\0b", "a path of 1 to 107 bytes"),
+        ("unix:@a", "@a is an abstract socket, which has no permissions"),
     ],
 )
 def test_an_invalid_address_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refused:
         parsed_address(text)
     assert problem in str(refused.value)
+
+
+def test_the_path_of_a_socket_is_relative_to_a_folder(tmp_path: Path) -> None:
+    """The limit is that of the whole path; an abstract socket does not become a file of its name."""
+    assert parsed_address("unix:../x", tmp_path / "a") == UnixAddress(str(tmp_path / "x"))
+    assert parsed_address("unix:/x", tmp_path) == UnixAddress("/x")
+    assert parsed_address("unix:./@x", tmp_path) == UnixAddress(str(tmp_path / "@x"))
+    for path, problem in (
+        ("x" * 100, "a path of 1 to 107 bytes"),
+        ("", "a path of"),
+        ("@x", r"\./@x for a file"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            parsed_address(f"unix:{path}", tmp_path)
 
 
 @pytest.mark.parametrize(

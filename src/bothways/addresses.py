@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,10 +46,10 @@ class UnixAddress:
 Address = TCPAddress | UnixAddress
 
 
-def parsed_address(text: str) -> Address:
-    """Read HOST:PORT, [IPv6]:PORT or unix:PATH. Raises ConfigError."""
+def parsed_address(text: str, folder: str | os.PathLike[str] = "") -> Address:
+    """Read HOST:PORT, [IPv6]:PORT or unix:PATH. folder: as for `unix_address`. Raises ConfigError."""
     if text.startswith(UNIX):
-        return unix_address(text.removeprefix(UNIX))
+        return unix_address(text.removeprefix(UNIX), folder)
     if "://" in text:
         raise ConfigError(
             f"{shown(without_user(text))} is a URL; expected HOST:PORT or {UNIX}PATH, without scheme and path"
@@ -122,11 +123,20 @@ def checked_host(host: str) -> str:
     return host
 
 
-def unix_address(path: str) -> UnixAddress:
-    """Return the address of a Unix socket. Raises ConfigError."""
-    if not path or "\0" in path or len(path.encode()) > _PATH_LIMIT:
+def unix_address(path: str, folder: str | os.PathLike[str] = "") -> UnixAddress:
+    """Return the address of a Unix socket. folder: to which the path is relative, if not this process's own.
+
+    Raises ConfigError, also for an abstract socket of Linux, which is written with @ in place of a path.
+    """
+    if path.startswith("@"):
+        raise ConfigError(
+            f"{shown(path)} is an abstract socket, which has no permissions: every user of this machine could connect "
+            f"to it, or listen there; give the path of a socket, or {shown(f'./{path}')} for a file of this name"
+        )
+    whole = os.path.normpath(os.path.join(folder, path)) if folder and path else path
+    if not path or "\0" in path or len(whole.encode()) > _PATH_LIMIT:
         raise ConfigError(f"a Unix socket has a path of 1 to {_PATH_LIMIT} bytes")
-    return UnixAddress(path)
+    return UnixAddress(whole)
 
 
 def is_loopback(host: str) -> bool:

@@ -257,6 +257,8 @@ def test_a_file_says_all_of_its_tunnels_and_of_nothing_else(
         ("0.0.0.0:5000", ("--insecure-tcp",), "a tunnel listens on this machine only"),
         ("t.sock", ("--starttls", "smtp"), "in this protocol the server speaks first"),
         ("x" * 200, (), "a Unix socket has a path of 1 to 107 bytes"),
+        ("@x", (), "@x is an abstract socket, which has no permissions"),
+        ("t.sock", ("--metrics", "unix:@x"), "'--metrics': @x is an abstract socket"),
         ("t.sock", ("--metrics", "0.0.0.0:9465"), "'--metrics': it is not on this machine"),
         ("t.sock", ("--metrics", "9465"), "'--metrics': expected HOST:PORT"),
     ],

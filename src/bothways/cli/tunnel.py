@@ -242,6 +242,10 @@ async def _serve(
             raise
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
+    loop.add_signal_handler(
+        signal.SIGUSR2,
+        lambda: say("not replaced: SIGUSR2 replaces a gateway with --workers only, which may have tunnels"),
+    )
     say("\n".join(lines))
     await stop.wait()
     await tunnel.close()

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Container, Iterable
 
 from bothways.addresses import TCPAddress, UnixAddress
-from bothways.gateway.config.listener import TUNNEL, ListenerConfig
+from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.processes.systemd import passed_socket
 from bothways.servers.addresses import ListenerAddress, PassedAddress
 from bothways.servers.listening import naming, tcp_socket, tcp_sockets, unix_socket
@@ -33,7 +33,7 @@ def open_listeners(
     if not isinstance(address, TCPAddress):
         with naming(address):
             return [unix_socket(address.path, listener.mode)] * count
-    if listener.kind not in ("clients", TUNNEL):  # whichever process is alive answers
+    if listener.is_for_operator:  # whichever process is alive answers
         return [tcp_socket(address)] * count
     return tcp_sockets(address, count, shared=shared, ours=ours)
 

@@ -38,3 +38,9 @@ def test_an_invalid_proxy_address_is_reported_with_its_line() -> None:
         ConfigError, match=r"gateway.toml, line 3: listener\[1\].proxy_from: 10.0.0.1/8 is neither"
     ):
         listener('port = 1\nproxy_from = ["10.0.0.1/8"]')
+
+
+def test_an_abstract_socket_is_reported_with_its_line() -> None:
+    """It would have no permissions; the folder before it must not make it the path of a file."""
+    with pytest.raises(ConfigError, match=r"gateway.toml, line 2: listener\[1\].unix: @in is an abstract"):
+        listener('unix = "@in"')

@@ -115,6 +115,8 @@ server_name = "cache.example"
             "line 7: tunnel[1].starttls: in smtp the server speaks first",
         ),
         (TUNNEL_TABLE + 'starttls = "gopher"\n', "line 7: tunnel[1].starttls: no protocol 'gopher'"),
+        (TUNNEL_TABLE.replace("db.sock", "@db"), "line 2: tunnel[1].unix: @db is an abstract socket, which has no"),
+        (TUNNEL_TABLE.replace("db.example:5432", "unix:@db"), "line 3: tunnel[1].server: @db is an abstract socket"),
         (TUNNEL_TABLE + "connections = 0\n", "line 7: tunnel[1].connections: 0 is out of range"),
         (TUNNEL_TABLE + 'mode = "rw"\n', "line 7: tunnel[1].mode: rw are no permissions"),
         (TUNNEL_TABLE + 'client_ca = "ca.pem"\n', "line 7: tunnel[1].client_ca: is not known"),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from bothways.addresses import Address, UnixAddress, parsed_address
+from bothways.addresses import Address, parsed_address
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.gateway.access import Access
@@ -287,9 +287,7 @@ class _Reading:
         name = table.text("name", f"route {place}") or ""
         names = table.texts("server_names")
         backend = table.required("backend", "the service behind this route, HOST:PORT or unix:PATH")
-        address = table.made("backend", lambda: parsed_address(backend))
-        if isinstance(address, UnixAddress):
-            address = UnixAddress(file_in(self._folder, address.path))
+        address = table.made("backend", lambda: parsed_address(backend, self._folder))
         tls, alpn = table.table("backend_tls"), alpn_in(table)
         wanted = _known(table, table.texts("listeners"), [each.name for each in listeners])
         route = RouteConfig(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,6 +37,11 @@ class ListenerConfig:
     starttls: Accepted | None = None
     kind: Kind = "clients"
 
+    @property
+    def is_for_operator(self) -> bool:
+        """Whether few come in there, to whom any process may answer for all."""
+        return self.kind in (METRICS, STATUS)
+
 
 def listener_in(table: Table, folder: Path) -> ListenerConfig:
     """Read one. folder: that of the file, to which paths are relative. Raises ConfigError."""
@@ -46,7 +50,7 @@ def listener_in(table: Table, folder: Path) -> ListenerConfig:
     if passed is not None:
         address: ListenerAddress = PassedAddress(passed)
     elif unix is not None:
-        address = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
+        address = table.made("unix", lambda: unix_address(unix, folder))
         mode = _mode(table)
     elif table.has("port"):
         host = table.text("host", LOOPBACK) or LOOPBACK
@@ -82,7 +86,7 @@ def local_listener_in(table: Table, folder: Path, kind: Kind, name: str) -> List
     """Read where the operator or programs come in; other keys are left. Raises ConfigError, as `listener_in`."""
     unix = table.text("unix")
     if unix is not None:
-        address: ListenerAddress = table.made("unix", lambda: unix_address(os.path.normpath(folder / unix)))
+        address: ListenerAddress = table.made("unix", lambda: unix_address(unix, folder))
         return ListenerConfig(name, address, _mode(table), kind=kind)
     if not table.has("port"):
         table.refuse(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bothways.addresses import Address, TCPAddress, UnixAddress, is_loopback, parsed_address
+from bothways.addresses import Address, TCPAddress, is_loopback, parsed_address
 from bothways.errors import UsageError
 from bothways.faults import shown
 from bothways.gateway.config.http import alpn_in
-from bothways.gateway.config.identity import BackendTLS, backend_tls_in, file_in
+from bothways.gateway.config.identity import BackendTLS, backend_tls_in
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig, local_listener_in
 from bothways.gateway.config.strict_toml import Table
 from bothways.starttls import CLIENT_SPEAKS_FIRST, Protocol, protocol_named
@@ -44,9 +44,7 @@ def tunnel_in(table: Table, folder: Path, place: int) -> TunnelConfig:
     name = table.text("name", f"tunnel {place}") or ""
     listener = _local(table, folder, name)
     text = table.required("server", "where the tunnel leads to, HOST:PORT or unix:PATH")
-    server = table.made("server", lambda: parsed_address(text))
-    if isinstance(server, UnixAddress):
-        server = UnixAddress(file_in(folder, server.path))
+    server = table.made("server", lambda: parsed_address(text, folder))
     starttls, alpn = _starttls(table), alpn_in(table)
     connections = table.whole("connections", CONNECTIONS, 1, 65536)
     if not table.has("certificate") and not table.has("spiffe"):

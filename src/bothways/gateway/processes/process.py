@@ -182,7 +182,8 @@ class _Process:
         self.end(DONE, at_once=True)
 
     def _drain_text(self) -> str:
-        count, seconds = len(self.gateway.clients), self.gateway.routes.config.times.drain
+        count = len(self.gateway.clients) + len(self.gateway.tunnelled)
+        seconds = self.gateway.routes.config.times.drain
         if not count:
             return "draining: there are no connections"
         have = "1 connection has" if count == 1 else f"{count} connections have"

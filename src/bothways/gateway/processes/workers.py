@@ -139,7 +139,7 @@ class Workers:
     def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
         """Return the sockets of a listener that this process was handed, as many as there are workers."""
         handed = [] if self._handed is None else self._handed.sockets.pop(str(listener.address), [])
-        if handed and listener.kind != "clients":
+        if handed and listener.is_for_operator:
             return handed[:1] * self._count
         if handed and len(handed) < self._count:
             if isinstance(listener.address, TCPAddress):
