@@ -18,7 +18,7 @@ from bothways.addresses import (
     tcp_address,
     without_user,
 )
-from bothways.gateway.shared.store_client import StoreClient, check_usable
+from bothways.gateway.store.store_client import StoreClient, check_usable
 from bothways.http import location
 from bothways.ticket_keys.redis_store import RedisStore, client_url, without_password
 from bothways.trust.path.name_matching import server_name

@@ -39,6 +39,9 @@ def pictures() -> dict[str, str]:
     return {
         "rooms.svg": draw("bothways: which package imports from which", ROWS, between_rooms()),
         "engine.svg": draw("bothways.tls: which part imports from which", INSIDE["tls"], inside("tls")),
+        "gateway.svg": draw(
+            "bothways.gateway: which part imports from which", INSIDE["gateway"], inside("gateway")
+        ),
     }
 
 

@@ -26,8 +26,12 @@ def test_every_picture_is_committed_and_shown() -> None:
 
 @pytest.mark.parametrize(
     ("name", "drawn_from"),
-    [("rooms.svg", between_rooms), ("engine.svg", lambda: inside("tls"))],
-    ids=["rooms", "engine"],
+    [
+        ("rooms.svg", between_rooms),
+        ("engine.svg", lambda: inside("tls")),
+        ("gateway.svg", lambda: inside("gateway")),
+    ],
+    ids=["rooms", "engine", "gateway"],
 )
 def test_a_picture_names_every_part_once_and_has_an_arrow_for_every_import_that_no_way_replaces(
     name: str, drawn_from: Callable[[], set[tuple[str, str]]]
@@ -42,7 +46,7 @@ def test_a_picture_names_every_part_once_and_has_an_arrow_for_every_import_that_
 
 
 def test_omitted_arrows_are_implied_by_the_remaining_ones() -> None:
-    for arrows in (between_rooms(), inside("tls"), inside("trust")):
+    for arrows in (between_rooms(), inside("tls"), inside("gateway"), inside("trust")):
         assert _reached(set(needed(arrows))) == _reached(arrows)
 
 

@@ -33,30 +33,27 @@ from bothways.diagnosis.replies import reply as service_reply
 from bothways.doctor import examination
 from bothways.errors import LOG_LIMIT
 from bothways.fetch import disk_cache, fetcher, transport
-from bothways.gateway import authority_source, current, routes, tunnel
-from bothways.gateway import log as gateway_log
-from bothways.gateway.before_tls import proxy_header
 from bothways.gateway.config import authority as authority_config
 from bothways.gateway.config import gateway as gateway_config
 from bothways.gateway.config import proxies as gateway_proxies
 from bothways.gateway.config import strict_toml
 from bothways.gateway.config.gateway import GatewayLimits, Times
-from bothways.gateway.http import client2, forward, identity_fields, link2
+from bothways.gateway.files import authority_source
+from bothways.gateway.http import client2, forward, identity_fields, link2, operator
 from bothways.gateway.http import conversation as conversation_of_gateway
 from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
-from bothways.gateway.observe import audit_file, board, operator, refusals, snapshot, status_page
+from bothways.gateway.log import log as gateway_log
+from bothways.gateway.observe import audit_file, board, refusals, snapshot, status_page
 from bothways.gateway.processes import handover
 from bothways.gateway.processes import workers as gateway_workers
-from bothways.gateway.shared import limits as shared_limits
-from bothways.gateway.shared import (
-    news_check,
-    news_index,
-    news_kept,
-    news_store,
-    revocation_news,
-    store_client,
-)
+from bothways.gateway.proxy_protocol import reading as proxy_header
+from bothways.gateway.reload import current
+from bothways.gateway.routes import routes
+from bothways.gateway.shared import news_check, revocation_news
+from bothways.gateway.store import limits as shared_limits
+from bothways.gateway.store import news_index, news_kept, news_store, store_client
+from bothways.gateway.tunnels import tunnel
 from bothways.http import exchange, location, stream
 from bothways.http2 import budget as http2_budget
 from bothways.http2 import engine as http2_engine

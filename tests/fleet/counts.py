@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from bothways.gateway.shared.limits import SharedLimits
+from bothways.gateway.store.limits import SharedLimits
 from bothways.trust.verdict import Names
 from processes import spent
 from ticket_keys.redis_server import running_redis

@@ -11,10 +11,10 @@ from typing import Any
 
 import redis
 
-from bothways.gateway.held import Held, Lists
+from bothways.gateway.files.held import Held, Lists
 from bothways.gateway.observe.meter import Meter
-from bothways.gateway.shared.news_index import NewsBox, listed
 from bothways.gateway.shared.revocation_news import NewsExchange
+from bothways.gateway.store.news_index import NewsBox, listed
 from bothways.trust.anchors import TrustStore
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore

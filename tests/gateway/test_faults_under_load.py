@@ -18,7 +18,7 @@ import pytest
 import identities
 from bothways import PeerAlert, Truncated
 from bothways.aio import StreamReader, StreamWriter, connect
-from bothways.gateway.routes import LOOK_SECONDS
+from bothways.gateway.routes.routes import LOOK_SECONDS
 from bothways.tls.defaults import SystemClock
 from fetch.authorities import Authority, authority
 from gateway_load import LARGEST, by_turns, codes, loaded, pattern

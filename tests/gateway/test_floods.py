@@ -15,8 +15,8 @@ import pytest
 from bothways import TLSError
 from bothways.aio import connect
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.listening import open_listener
-from bothways.gateway.log import Log
+from bothways.gateway.listeners.listening import open_listener
+from bothways.gateway.log.log import Log
 from bothways.gateway.server import Gateway
 from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG
 from gateway_load import loaded

@@ -8,8 +8,8 @@ import weakref
 
 import pytest
 
-from bothways.gateway.client import ClientProtocol
-from bothways.gateway.relay import Relay
+from bothways.gateway.clients.client import ClientProtocol
+from bothways.gateway.relay.relay import Relay
 from bothways.servers.resets import end_by_reset
 from bothways.tls.connection import Connection
 from gateway_talk import Setting, service, until

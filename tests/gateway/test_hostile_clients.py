@@ -18,8 +18,8 @@ import pytest
 
 import identities
 from bothways import TLSError
-from bothways.gateway.current import Current
-from bothways.gateway.log import Log
+from bothways.gateway.log.log import Log
+from bothways.gateway.reload.current import Current
 from bothways.gateway.server import Gateway
 from bothways.servers.report_limits import AT_ONCE
 from cli_scripting import Background

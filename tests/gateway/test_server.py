@@ -16,9 +16,9 @@ from aio_talk import TurnClock
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
 from bothways.aio.turns import turns_of
-from bothways.gateway import current
-from bothways.gateway.listening import open_listener
-from bothways.gateway.log import Log
+from bothways.gateway.listeners.listening import open_listener
+from bothways.gateway.log.log import Log
+from bothways.gateway.reload import current
 from bothways.gateway.server import Gateway
 from bothways.testing.identities import Identities
 from gateway_talk import ANYBODY, Setting, port, service, until
@@ -142,7 +142,7 @@ def test_whoever_is_listed_is_ended_before_all_others_are_looked_at(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its serial number, however many are connected; here nobody else is looked at for a minute."""
-    monkeypatch.setattr("bothways.gateway.routes.LOOK_SECONDS", 60.0)
+    monkeypatch.setattr("bothways.gateway.routes.routes.LOOK_SECONDS", 60.0)
 
     async def talk() -> None:
         leaving = setting.mutual.identity("client", dns=["leaving.example"])
@@ -525,7 +525,7 @@ def test_clients_come_in_by_a_socket_that_a_service_manager_has_opened(
                     assert await reader.readexactly(5) == b"hello"
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setattr("bothways.gateway.processes.systemd.FIRST_DESCRIPTOR", listener.fileno())
+        monkeypatch.setattr("bothways.gateway.listeners.systemd.FIRST_DESCRIPTOR", listener.fileno())
         for name, value in (("PID", str(os.getpid())), ("FDS", "1"), ("FDNAMES", "https")):
             monkeypatch.setenv(f"LISTEN_{name}", value)
         asyncio.run(talk())

@@ -17,9 +17,9 @@ from bothways.counts import counted
 from bothways.describe.escape import visible
 from bothways.faults import shown
 from bothways.gateway.config.gateway import GatewayConfig, read_config
-from bothways.gateway.explain import RouteAnswer, RuleAnswer, explained
 from bothways.gateway.observe.audit_file import check_usable, verified
-from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.routes.explain import RouteAnswer, RuleAnswer, explained
+from bothways.gateway.routes.routes import Routes, load_routes
 from bothways.trust import files
 from bothways.trust.certificate.files import certificates_in
 from bothways.trust.verdict import Refused

@@ -27,9 +27,9 @@ from bothways.cli.servers.gateway_file import serve_file
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
-from bothways.gateway.held import Held, Lists
-from bothways.gateway.tunnel import Tunnel, TunnelSettings
-from bothways.gateway.tunnel_metrics import TunnelMetrics
+from bothways.gateway.files.held import Held, Lists
+from bothways.gateway.tunnels.metrics import TunnelMetrics
+from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
 from bothways.servers.report_limits import ReportLimits
 from bothways.servers.shortage import report_shortages
 from bothways.starttls import CLIENT_SPEAKS_FIRST, Protocol

@@ -16,20 +16,18 @@ from bothways.aio.admission import Admission
 from bothways.aio.server import Server
 from bothways.aio.turns import turns_of
 from bothways.gateway.before_tls.arrival import Arrival
-from bothways.gateway.before_tls.connections import ConnectionsBeforeTLS
 from bothways.gateway.before_tls.opening import Opening
 from bothways.gateway.before_tls.preliminary import Preliminary
-from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.client import ClientProtocol
+from bothways.gateway.clients.client import ClientProtocol
+from bothways.gateway.clients.connections_before_tls import ConnectionsBeforeTLS
+from bothways.gateway.clients.counted_clients import CountedClients
+from bothways.gateway.clients.interfaces import GatewayClient
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.counted_clients import CountedClients
-from bothways.gateway.endings import Code, Ending
-from bothways.gateway.interfaces import GatewayClient
-from bothways.gateway.lines_in_turn import LinesInTurn
-from bothways.gateway.listening import bound_address, change_modes, open_listener
-from bothways.gateway.log import ConnectionEntry, Log
-from bothways.gateway.newly_listed import listed_in, newly_listed
+from bothways.gateway.listeners.listening import bound_address, change_modes, open_listener
+from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.lines_in_turn import LinesInTurn
+from bothways.gateway.log.log import ConnectionEntry, Log
 from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
@@ -37,10 +35,12 @@ from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import live_row, publish
-from bothways.gateway.relay import PlainEnd, TLSEnd
-from bothways.gateway.routes import Routes
+from bothways.gateway.proxy_protocol.reading import Announced
+from bothways.gateway.relay.relay import PlainEnd, TLSEnd
+from bothways.gateway.routes.newly_listed import listed_in, newly_listed
+from bothways.gateway.routes.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
-from bothways.gateway.tunnelled import OpenTunnels, TunnelledProgram
+from bothways.gateway.tunnels.tunnelled import OpenTunnels, TunnelledProgram
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.shortage import report_shortages
@@ -49,7 +49,7 @@ from bothways.trust.evidence.http_exchange import Evidence
 if TYPE_CHECKING:
     from bothways.describe.recorder import Noted
     from bothways.gateway.http.messages import RequestHead
-    from bothways.gateway.observe.operator import Operator, OperatorStream
+    from bothways.gateway.http.operator import Operator, OperatorStream
     from bothways.gateway.observe.pages import PageAnswer
     from bothways.gateway.observe.spans import Spans
 
@@ -347,7 +347,7 @@ class Gateway:
         )
 
     def _operator_at(self, address: ListenerAddress) -> Operator:
-        from bothways.gateway.observe.operator import Operator  # h11 is loaded only where HTTP is read
+        from bothways.gateway.http.operator import Operator  # h11 is loaded only where HTTP is read
 
         if self._operator is None:
             pages = operator_pages(self.board, lambda: self.routes.held)

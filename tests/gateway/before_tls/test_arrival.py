@@ -12,7 +12,7 @@ from bothways import Truncated
 from bothways.aio import connect
 from bothways.aio.client import create_connection
 from bothways.gateway.server import Gateway
-from gateway.before_tls.test_proxy_header import TCP4, binary, with_checksum
+from gateway.proxy_protocol.test_reading import TCP4, binary, with_checksum
 from gateway_talk import Setting, port, service, until
 
 pytestmark = pytest.mark.network

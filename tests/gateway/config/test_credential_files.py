@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bothways import ConfigError
 from bothways.gateway.config.credential_files import CredentialFiles
-from bothways.gateway.held import FileReader, Held, Making
+from bothways.gateway.files.held import FileReader, Held, Making
 from bothways.signers import TokenSigner
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background

@@ -16,8 +16,8 @@ import pytest
 import pki
 from bothways import ClientConfig, ConfigError, Credentials, PeerAlert, Truncated, TrustStore
 from bothways.aio import connect
-from bothways.gateway.backends import reach
-from bothways.gateway.relay import Relay
+from bothways.gateway.relay.relay import Relay
+from bothways.gateway.routes.backends import reach
 from bothways.gateway.server import Gateway
 from bothways.net import connect as connect_socket
 from cli_scripting import Background

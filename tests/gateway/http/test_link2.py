@@ -29,7 +29,7 @@ from bothways.errors import TLSError
 from bothways.gateway.http.link2 import STREAM_WINDOW, Link2, Stream2
 from bothways.gateway.http.messages import BodyEnd
 from bothways.gateway.http.services import BUSY
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 from bothways.gateway.server import Gateway
 from bothways.http2.budget import COST_AT_ONCE
 from bothways.http2.frames import FrameReader, GoAway, Kind

@@ -20,7 +20,7 @@ from bothways.gateway.http.messages import (
     ServiceFailed,
 )
 from bothways.gateway.http.server1 import HTTP1Exchange, HTTP1Server, Patience
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 from gateway_http import Wire
 
 HOST = b"Host: a.example\r\n"

@@ -11,7 +11,7 @@ import pytest
 
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.gateway.config.gateway import read_config
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.audit_file import verified
 from bothways.gateway.observe.auditor import Auditor
 from bothways.servers.report_limits import AT_ONCE, ReportLimits

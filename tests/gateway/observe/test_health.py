@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.health import problems
 from gateway_talk import Setting

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from bothways import Fault, PeerFault
 from bothways.describe.recorder import Recorder
 from bothways.errors import StartTLSFailed, StartTLSProblem
-from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.refusals import AT_ONCE, GROUPS, LADDER_LIMIT, RENEW_SECONDS, Refusals
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from bothways import PeerAlert
-from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.log import ConnectionEntry
 from bothways.servers.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import ANYBODY, PAGE, Setting, service, until
 

@@ -12,7 +12,7 @@ import pytest
 
 from bothways import ConfigError, PeerAlert
 from bothways.gateway.config.gateway import read_config
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import Evidence, Expiring
 from bothways.gateway.observe.snapshot import publish

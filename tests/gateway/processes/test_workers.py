@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from bothways import PeerAlert, TLSError, Truncated
-from bothways.gateway.current import LOOKS_FAIL, LOOKS_GO_ON, Current
-from bothways.gateway.log import Log
+from bothways.gateway.log.log import Log
 from bothways.gateway.processes.workers import Workers
+from bothways.gateway.reload.current import LOOKS_FAIL, LOOKS_GO_ON, Current
 from bothways.net import Channel, wrap
 from bothways.servers import lasting_problem
 from bothways.testing import Identity

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.shared import news_check
 from bothways.gateway.shared.news_check import NewsCheck
-from bothways.gateway.shared.news_index import BadNews
+from bothways.gateway.store.news_index import BadNews
 from gateway.news_talk import ALICE, BOB, CA, NOW, PATH, ROOT, files, listing, response
 from pki import intermediate, key, responder, root
 

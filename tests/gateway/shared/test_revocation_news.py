@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from bothways.gateway.shared import news_index, news_kept, news_store, revocation_news, store_client
-from bothways.gateway.shared.news_index import Listed
+from bothways.gateway.shared import revocation_news
+from bothways.gateway.store import news_index, news_kept, news_store, store_client
+from bothways.gateway.store.news_index import Listed
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl.revocation_list import CRL
 from gateway.news_talk import (

@@ -16,8 +16,8 @@ import identities
 from architecture.sources import ROOT
 from bothways import PeerAlert
 from bothways.gateway.server import Gateway
-from bothways.gateway.shared import limits as shared_limits
-from bothways.gateway.shared.limits import SharedLimits
+from bothways.gateway.store import limits as shared_limits
+from bothways.gateway.store.limits import SharedLimits
 from bothways.ticket_keys.shared import SharedTicketKeys
 from bothways.trust.verdict import Names
 from fetch.authorities import authority

@@ -13,7 +13,7 @@ import identities
 from bothways import ClientConfig, ServerConfig, TLSError
 from bothways.doctor.dial import Dialer, Target
 from bothways.doctor.examination import Examination, examine
-from bothways.gateway.before_tls.proxy_header import V1_MOST, BadHeader, HeaderReader
+from bothways.gateway.proxy_protocol.reading import V1_MOST, BadHeader, HeaderReader
 from bothways.net import Channel, wrap
 from bothways.trust.path.name_matching import server_name
 

@@ -15,11 +15,11 @@ from typing import Any
 from bothways import ClientConfig
 from bothways.aio import StreamReader, StreamWriter, connect
 from bothways.gateway.config.gateway import read_config
-from bothways.gateway.current import Current
-from bothways.gateway.endings import Code
-from bothways.gateway.following import Following
-from bothways.gateway.log import Log
-from bothways.gateway.routes import Routes, load_routes
+from bothways.gateway.log.endings import Code
+from bothways.gateway.log.log import Log
+from bothways.gateway.reload.current import Current
+from bothways.gateway.reload.following import Following
+from bothways.gateway.routes.routes import Routes, load_routes
 from bothways.gateway.server import Gateway
 from bothways.servers.report_limits import ReportLimits
 from bothways.testing import Identity, MutualTLS

@@ -9,12 +9,12 @@ from bothways.cli.output.terminal import refuse, say
 from bothways.cli.output.watching import reporting_reloads
 from bothways.faults import shown
 from bothways.gateway.config.gateway import GatewayConfig
-from bothways.gateway.current import Current
-from bothways.gateway.log import Log
+from bothways.gateway.listeners.systemd import READY, notify, passed_names
+from bothways.gateway.log.log import Log
 from bothways.gateway.processes.process import serve
-from bothways.gateway.processes.systemd import READY, notify, passed_names
 from bothways.gateway.processes.workers import Workers
-from bothways.gateway.routes import Routes
+from bothways.gateway.reload.current import Current
+from bothways.gateway.routes.routes import Routes
 from bothways.servers.addresses import PassedAddress
 from bothways.servers.listening import allow_descriptors
 from bothways.tls.resumption.ticket_keys import TicketKeys

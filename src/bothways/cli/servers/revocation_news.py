@@ -14,14 +14,14 @@ from bothways.cli.options.tickets import Tickets
 from bothways.cli.output.terminal import refuse, say
 from bothways.cli.servers.server_files import ServerFiles
 from bothways.errors import ConfigError
-from bothways.gateway.shared.news import SharedNews
+from bothways.gateway.store.news import SharedNews
 from bothways.tls.events import Peer
 from bothways.tls.handshake.access import ByRules, Decide, Refusal
 from bothways.trust.evidence.http_exchange import Evidence
 from bothways.trust.revocation import Revocation
 
 if TYPE_CHECKING:
-    from bothways.gateway.held import Held
+    from bothways.gateway.files.held import Held
     from bothways.gateway.shared.revocation_news import NewsExchange
 
 LOOK_SECONDS = 1.0
@@ -106,7 +106,7 @@ class ServerNews:
         return self.files.lists.store.generation, None if anchors is None else anchors.generation
 
     def _held(self) -> Held:
-        from bothways.gateway.held import Held, Lists
+        from bothways.gateway.files.held import Held, Lists
 
         held = Held(lists={("crl",): Lists(self.files.lists.store, {})}, news=self.news)
         if self.files.anchors is not None:

@@ -20,9 +20,9 @@ from bothways.aio.watch import Watch
 from bothways.cli.servers.admission import ServedClient
 from bothways.cli.servers.page import greet
 from bothways.errors import StartTLSFailed, TimedOut
-from bothways.gateway.backends import greeted, hindrance, plain_way, unfit_greeting
-from bothways.gateway.endings import Code
-from bothways.gateway.relay import Relay
+from bothways.gateway.log.endings import Code
+from bothways.gateway.relay.relay import Relay
+from bothways.gateway.routes.backends import greeted, hindrance, plain_way, unfit_greeting
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
 from bothways.tls.events import Request

@@ -10,13 +10,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from bothways.gateway.before_tls.preliminary import Preliminary
-from bothways.gateway.before_tls.proxy_header import Announced, BadHeader, HeaderReader
 from bothways.gateway.config.proxies import Proxies
-from bothways.gateway.endings import Code
+from bothways.gateway.log.endings import Code
+from bothways.gateway.proxy_protocol.reading import Announced, BadHeader, HeaderReader
 
 if TYPE_CHECKING:
+    from bothways.gateway.clients.interfaces import ServingGateway
     from bothways.gateway.config.listener import ListenerConfig
-    from bothways.gateway.interfaces import ServingGateway
 
 
 class Arrival(Preliminary):

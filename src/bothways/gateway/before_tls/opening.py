@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from bothways.errors import StartTLSFailed
 from bothways.gateway.before_tls.preliminary import Preliminary
-from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.endings import Code
+from bothways.gateway.log.endings import Code
+from bothways.gateway.proxy_protocol.reading import Announced
 from bothways.servers.places import Place, source_of_peer
 from bothways.starttls import Accepted, AcceptTLS
 
 if TYPE_CHECKING:
-    from bothways.gateway.interfaces import ServingGateway
+    from bothways.gateway.clients.interfaces import ServingGateway
     from bothways.servers.addresses import ListenerAddress
 
 

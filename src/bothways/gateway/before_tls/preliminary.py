@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.addresses import host_and_address
 from bothways.aio.reading import ReadingProtocol
-from bothways.gateway.before_tls.proxy_header import Announced
-from bothways.gateway.endings import Code, Ending
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.log import ConnectionEntry
+from bothways.gateway.proxy_protocol.reading import Announced
 
 LAST_SECONDS = 1.0  # for the last words to be taken
 
 if TYPE_CHECKING:
-    from bothways.gateway.interfaces import ServingGateway
+    from bothways.gateway.clients.interfaces import ServingGateway
     from bothways.servers.addresses import ListenerAddress
 
 

@@ -32,8 +32,8 @@ from bothways.gateway.config.listener import (
 )
 from bothways.gateway.config.strict_toml import Table, parsed_toml, toml_text
 from bothways.gateway.config.tunnel import TunnelConfig, tunnel_in
-from bothways.gateway.proxy_protocol import CHOICES, ProxyProtocol
-from bothways.gateway.shared.store_client import check_usable
+from bothways.gateway.proxy_protocol.writing import CHOICES, ProxyProtocol
+from bothways.gateway.store.store_client import check_usable
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath

@@ -1,1 +1,1 @@
-"""HTTP routes of a gateway: requests of verified clients, with who they are in header fields, to services."""
+"""HTTP: requests of verified clients, with who they are in header fields, to services; those of the operator."""

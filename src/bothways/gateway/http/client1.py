@@ -18,7 +18,7 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceFailed,
 )
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 
 _HAVE_BODIES = frozenset({b"POST", b"PUT", b"PATCH"})
 

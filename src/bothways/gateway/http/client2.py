@@ -17,7 +17,7 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceFailed,
 )
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.heads import split
 from bothways.http2.receiver import ReceivedHead
 from bothways.http2.violations import ErrorCode, Rule

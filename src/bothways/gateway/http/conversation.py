@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from bothways.diagnosis.causes import Cause
 from bothways.gateway.config.http import HTTP2
-from bothways.gateway.endings import Code, Ending
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.counting import Counted
 from bothways.gateway.http.forward import Forwarding, Phases
@@ -29,15 +28,16 @@ from bothways.gateway.http.served import Served
 from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Server, Patience, reason
 from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
 from bothways.gateway.http.services import Services, ToService
-from bothways.gateway.http.streams import ByteStream, PlainStream
 from bothways.gateway.http.websocket import pass_bytes
-from bothways.gateway.log import RequestEntry
+from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.log import RequestEntry
+from bothways.gateway.relay.streams import ByteStream, PlainStream
 from bothways.http2.violations import Rule
 
 if TYPE_CHECKING:
-    from bothways.gateway.backends import Unreached
     from bothways.gateway.config.gateway import Times
     from bothways.gateway.observe.pages import PageAnswer
+    from bothways.gateway.routes.backends import Unreached
 
 NOT_SERVED = {b"CONNECT": 501, b"TRACE": 405}
 TRAILERS = (b"te", b"trailers")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bothways.gateway.http.messages import BodyEnd, Field, RequestExchange, RequestHead, Response
-from bothways.gateway.log import RequestEntry
-from bothways.gateway.service_refusal import KEPT, STATUSES, refusal_of_us
+from bothways.gateway.log.log import RequestEntry
+from bothways.gateway.log.service_refusal import KEPT, STATUSES, refusal_of_us
 
 
 class Counted:

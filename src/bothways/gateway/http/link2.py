@@ -16,7 +16,7 @@ from h2.exceptions import H2Error
 from h2.settings import SettingCodes
 
 from bothways.gateway.http.messages import BodyEnd, Field
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.budget import ANSWERS_TO_PART, COST_OF_RESET
 from bothways.http2.frames import GoAway
 from bothways.http2.receiver import HeadKind, ReceivedHead, Receiver, StreamFailed

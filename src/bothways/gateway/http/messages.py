@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bothways.diagnosis.causes import Cause
-from bothways.gateway.endings import Why
+from bothways.gateway.log.endings import Why
 
 Field = tuple[bytes, bytes]  # the name in lower case, and the value
 

@@ -14,7 +14,7 @@ from bothways.gateway.http.messages import RefusedRequest
 from bothways.trust.names.general import is_dns_name, lower_ascii
 
 if TYPE_CHECKING:
-    from bothways.gateway.routes import Route, Routes
+    from bothways.gateway.routes.routes import Route, Routes
     from bothways.servers.addresses import ListenerAddress
     from bothways.tls.handshake.server.start import ServiceRequest
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bothways.gateway.http.messages import Field
 
 if TYPE_CHECKING:
-    from bothways.gateway.routes import Route, Routes
+    from bothways.gateway.routes.routes import Route, Routes
     from bothways.servers.addresses import ListenerAddress
     from bothways.tls.handshake.server.start import ServiceRequest
 

@@ -29,7 +29,7 @@ from bothways.gateway.http.messages import (
     ServiceFailed,
     body_length,
 )
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 
 LINGER_SECONDS = 1.0
 TEXT_LIMIT = 300  # characters of what a client is told

@@ -23,7 +23,7 @@ from bothways.gateway.http.messages import (
     body_length,
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.heads import split
 from bothways.http2.receiver import ReceivedHead, StreamFailed
 from bothways.http2.violations import ErrorCode, Rule

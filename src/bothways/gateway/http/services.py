@@ -11,7 +11,7 @@ from bothways.gateway.config.http import HTTP2
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.client2 import HTTP2Service, HTTP2ServiceExchange
 from bothways.gateway.http.messages import RefusedRequest, ServiceFailed
-from bothways.gateway.http.streams import ByteStream
+from bothways.gateway.relay.streams import ByteStream
 
 IDLE = 8  # connections without a request that are kept
 BUSY = 32  # requests at once to a service of HTTP/1.1, each on a connection; others wait

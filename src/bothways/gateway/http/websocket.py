@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bothways.gateway.http.messages import ClientGone
-from bothways.gateway.http.streams import BUFFER_LIMIT, ByteStream
+from bothways.gateway.relay.streams import BUFFER_LIMIT, ByteStream
 
 
 async def pass_bytes(client: ByteStream, service: ByteStream, idle: float, half_closed: float) -> None:

@@ -1,1 +1,1 @@
-"""A gateway as seen from outside: what is counted, whether it is ready, and where that is served."""
+"""A gateway as seen from outside: what is counted, whether it is ready, and the pages that say so."""

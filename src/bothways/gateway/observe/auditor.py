@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import NAME_LIMIT, WHY_LIMIT, ConnectionEntry, identity
+from bothways.gateway.log.log import NAME_LIMIT, WHY_LIMIT, ConnectionEntry, identity
 from bothways.gateway.observe.audit_file import AuditFile, NotRecorded
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.servers.report_limits import Allowance, ReportLimits

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Literal
 
 from bothways.describe.escape import visible
-from bothways.gateway.held import SYSTEM_ANCHORS, Held
+from bothways.gateway.files.held import SYSTEM_ANCHORS, Held
 from bothways.trust.certificate.parsed import subject_of
 
 MOST = 256  # of each kind: files may hold any number

@@ -20,7 +20,7 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe import meter
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import evidence, expiring

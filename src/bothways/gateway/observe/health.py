@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import expiring
 

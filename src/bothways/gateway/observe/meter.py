@@ -8,8 +8,8 @@ from enum import Enum
 from functools import lru_cache
 
 from bothways.errors import PeerAlert, PeerFault
-from bothways.gateway.endings import ALERT, LIMITS
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.endings import ALERT, LIMITS
+from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.board import Slot
 from bothways.iana import Alert
 

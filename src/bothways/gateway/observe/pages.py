@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.board import Board
 from bothways.gateway.observe.health import problems
 

@@ -17,8 +17,8 @@ from bothways.describe.escape import visible
 from bothways.describe.recorder import Noted
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import PeerAlert, PeerFault
-from bothways.gateway.endings import Code
-from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, words_of
+from bothways.gateway.log.endings import Code
+from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.servers.report_limits import Allowance

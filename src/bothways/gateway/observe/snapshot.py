@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import ConnectionEntry
+from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.board import Board, Slot
 from bothways.trust.verdict import Names
 from bothways.workers.shared_memory import DOCUMENT_BYTES

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from bothways.describe.escape import visible
-from bothways.gateway.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
+from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
 from bothways.gateway.observe.snapshot import identity_text
 from bothways.servers.report_limits import ReportLimits
 

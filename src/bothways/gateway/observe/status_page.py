@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.board import GENERATION, SERVING, Board
 from bothways.gateway.observe.evidence import Evidence, Expiring, evidence, expiring
 from bothways.gateway.observe.health import problems

@@ -11,14 +11,14 @@ from typing import Any
 
 from bothways.gateway.config.gateway import parsed_config
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.current import Current
-from bothways.gateway.following import Following
-from bothways.gateway.held import Making
-from bothways.gateway.log import Log
+from bothways.gateway.files.held import Making
+from bothways.gateway.listeners.systemd import STOPPING, forget, notify
+from bothways.gateway.log.log import Log
 from bothways.gateway.observe.board import Board
 from bothways.gateway.processes.generation import Generation, acknowledge, received
-from bothways.gateway.processes.systemd import STOPPING, forget, notify
-from bothways.gateway.routes import Routes, made_routes
+from bothways.gateway.reload.current import Current
+from bothways.gateway.reload.following import Following
+from bothways.gateway.routes.routes import Routes, made_routes
 from bothways.gateway.server import Gateway
 from bothways.servers.event_loops import loop_factory
 from bothways.ticket_keys.shared import SharedTicketKeys

@@ -17,16 +17,16 @@ from dataclasses import replace
 from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.current import LOOK_SECONDS, LOOKS_FAIL, LOOKS_GO_ON, Change, Current
-from bothways.gateway.listening import bound_address, change_modes, open_listeners
-from bothways.gateway.log import Log
+from bothways.gateway.listeners.listening import bound_address, change_modes, open_listeners
+from bothways.gateway.listeners.systemd import STOPPING, notify
+from bothways.gateway.log.log import Log
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
 from bothways.gateway.processes.generation import SealedGeneration, acknowledged, channel_pair
 from bothways.gateway.processes.handover import Successor, handed_on
 from bothways.gateway.processes.process import serve_as_worker
-from bothways.gateway.processes.systemd import STOPPING, notify
+from bothways.gateway.reload.current import LOOK_SECONDS, LOOKS_FAIL, LOOKS_GO_ON, Change, Current
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.lasting_problem import LastingProblem
 from bothways.servers.listening import remove_socket_file

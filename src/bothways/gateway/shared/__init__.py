@@ -1,1 +1,1 @@
-"""What gateways share with one another, in Valkey or Redis: limits of connections, and revocation news."""
+"""What a gateway shares with others: which revocation news it publishes and uses, and limits of connections."""

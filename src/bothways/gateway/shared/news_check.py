@@ -12,8 +12,8 @@ from datetime import datetime
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.faults import shown
-from bothways.gateway.held import Held
-from bothways.gateway.shared.news_index import BadNews
+from bothways.gateway.files.held import Held
+from bothways.gateway.store.news_index import BadNews
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence

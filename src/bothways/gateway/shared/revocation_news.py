@@ -18,14 +18,14 @@ from weakref import WeakSet
 
 from bothways.counts import counted
 from bothways.faults import shown
-from bothways.gateway.held import Held
+from bothways.gateway.files.held import Held
 from bothways.gateway.observe.meter import CurrentState, Meter, Metric, Timing
-from bothways.gateway.shared.news import SharedNews
 from bothways.gateway.shared.news_check import NewsCheck
-from bothways.gateway.shared.news_index import LARGEST_NEWS, BadNews, Listed, listed
-from bothways.gateway.shared.news_kept import MOST_OWN, OwnNews, WaitingNews
-from bothways.gateway.shared.news_store import LIFETIME_SECONDS, NewsStore
-from bothways.gateway.shared.store_client import StoreRefused
+from bothways.gateway.store.news import SharedNews
+from bothways.gateway.store.news_index import LARGEST_NEWS, BadNews, Listed, listed
+from bothways.gateway.store.news_kept import MOST_OWN, OwnNews, WaitingNews
+from bothways.gateway.store.news_store import LIFETIME_SECONDS, NewsStore
+from bothways.gateway.store.store_client import StoreRefused
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence
 from bothways.trust.revocation.news import Taken, revokes

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable, Iterable, Sequence
 
-from bothways.gateway.endings import Code, Ending
+from bothways.gateway.log.endings import Code, Ending
 from bothways.gateway.observe.meter import Meter
-from bothways.gateway.routes import Routes
-from bothways.gateway.shared.limits import SharedLimits
+from bothways.gateway.routes.routes import Routes
 from bothways.gateway.shared.revocation_news import NewsExchange, ServedClients
+from bothways.gateway.store.limits import SharedLimits
 from bothways.trust.verdict import Names
 
 

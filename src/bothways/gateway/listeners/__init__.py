@@ -1,0 +1,1 @@
+"""The listening sockets of a gateway, and the service manager that passes them."""

@@ -1,0 +1,140 @@
+"""How a service behind the gateway is reached: over TCP or a Unix socket, with TLS of its own or without."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from bothways.addresses import Address
+from bothways.aio.client import create_connection
+from bothways.aio.connecting import connected_socket, over
+from bothways.aio.opening import ClientOpening
+from bothways.aio.transport import TLSTransport
+from bothways.diagnosis.causes import Cause
+from bothways.errors import StartTLSFailed, TLSError
+from bothways.gateway.log.endings import Code, Ending, Why
+from bothways.gateway.relay.relay import PlainEnd, Relay, TLSEnd
+from bothways.gateway.relay.streams import ByteStream
+from bothways.gateway.routes.routes import Route, is_same_trust, svid_problem
+from bothways.starttls import Accepted, greeting_of
+from bothways.tls.config import ClientConfig
+
+Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
+Service = TLSEnd | PlainEnd | ByteStream
+
+
+async def connect(relay: Relay, route: Route, seconds: float, head: bytes = b"") -> None:
+    """Connect a relay to the service of a route, or have it fail with a sentence that says why.
+
+    head: is sent before all else, and before TLS.
+    """
+    problem = await reach(relay.service, route, seconds, head)
+    if problem is not None:
+        relay.failed(problem.ending)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Why a service was not reached. in_time: false where it did not answer.  why: what prevented it."""
+
+    text: str
+    in_time: bool = True
+    why: Why = None
+
+    @property
+    def ending(self) -> Ending:
+        """Why a connection ends that cannot be without the service."""
+        code = Code.BACKEND_UNREACHABLE if self.in_time else Code.BACKEND_TIMEOUT
+        return Ending.of(code, self.text, self.why)
+
+
+async def reach(protocol: Service, route: Route, seconds: float, head: bytes) -> Unreached | None:
+    """Connect a protocol to the service of a route; return what prevents it. The parameters are as for `connect`."""
+    backend = route.config.backend
+    if backend is None:
+        return Unreached("there is no service", why=Cause.OTHER_SERVICE)
+    problem = svid_problem(route.service_ends)
+    if problem is not None:
+        return Unreached(f"the backend {backend}: {problem}", why=Cause.EXPIRED)
+    try:
+        async with asyncio.timeout(seconds):
+            await _connected(protocol, route, backend, head)
+    except TimeoutError:
+        return Unreached(f"the backend {backend} did not answer within {seconds:g} seconds", in_time=False)
+    except OSError as error:
+        return Unreached(f"the backend {backend} cannot be reached: {hindrance(error)}", why=error)
+    except StartTLSFailed as error:
+        return Unreached(f"the backend {backend} {unfit_greeting(error)}", why=error)
+    except TLSError as error:
+        return Unreached(f"the backend {backend}: {str(error).partition(chr(10))[0]}", why=error)
+    return None
+
+
+async def _connected(protocol: Service, route: Route, backend: Address, head: bytes) -> None:
+    tls, loop = route.config.backend_tls, asyncio.get_running_loop()
+    sock = await connected_socket(backend)
+    try:
+        if head:
+            await loop.sock_sendall(sock, head)
+        if route.client is not None and tls is not None:
+            client, name = route.client, tls.server_name
+
+            async def over_tls(made: Callable[[], asyncio.BaseProtocol]) -> object:
+                return await create_connection(made, None, None, client, name, sock=sock, timeout=None)
+
+            await greeted(over_tls, protocol, route.config.starttls)
+        else:
+            await greeted(plain_way(sock), protocol, route.config.starttls)
+    except BaseException:
+        if protocol.transport is None:
+            sock.close()
+        raise
+
+
+def judge_services(uppers: Iterable[object], client: ClientConfig, before: ClientConfig) -> None:
+    """Verify services again that are reached by TLS, if there is something new. before: by what they were verified."""
+    if is_same_trust(client, before):
+        return
+    for upper in uppers:
+        if isinstance(upper, TLSTransport) and not upper.is_closing():
+            with contextlib.suppress(TLSError, OSError):  # the relay hears of it, or it has ended already
+                upper.tls.connection.judge_by(client.settings)
+                upper.tls.judge_again()
+
+
+def hindrance(error: OSError) -> str:
+    """Say why a service was not reached; the event loop's own words for a refusal do not tell it."""
+    refused = isinstance(error, ConnectionRefusedError)
+    return "connection refused" if refused else error.strerror or str(error)
+
+
+def unfit_greeting(error: StartTLSFailed) -> str:
+    """Say what a service sent in the place of a greeting."""
+    return f"has no greeting of {error.protocol} for us: {error.said or error.sentence}"
+
+
+async def greeted(way: Way, protocol: asyncio.Protocol, starttls: Accepted | None) -> None:
+    """Connect a protocol by `way`, behind the greeting of a service whose client was greeted by us (`starttls`).
+
+    Raises StartTLSFailed where the service sends another greeting, or more than that.
+    """
+    greeting = greeting_of(starttls)
+    if greeting is None:
+        await way(lambda: protocol)
+        return
+    opening = ClientOpening(greeting, lambda: protocol)
+    try:
+        await way(lambda: opening)
+        await opening.finished
+    except BaseException:
+        opening.abort()
+        raise
+
+
+def plain_way(sock: socket.socket) -> Way:
+    """Return the way to connect a protocol over a connected socket."""
+    return partial(over, sock)

@@ -1,0 +1,1 @@
+"""Tunnels: local programs without TLS in, mutual TLS to a server out."""

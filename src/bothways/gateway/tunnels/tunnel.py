@@ -1,0 +1,189 @@
+"""A tunnel: a local socket without TLS in, mutual TLS to a server out, for programs that know no certificates.
+
+Whoever may connect to the local socket speaks with our identity. So it is a Unix socket of mode 0600, or TCP on this
+machine where that is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from bothways.addresses import Address, UnixAddress
+from bothways.aio.client import create_connection
+from bothways.aio.connecting import connected_socket
+from bothways.errors import ConfigError, TimedOut, TLSError
+from bothways.gateway.config.listener import ListenerConfig
+from bothways.gateway.config.tunnel import CONNECTIONS
+from bothways.gateway.listeners.listening import bound_address, open_listener
+from bothways.gateway.log.endings import Code, Ending, ending_of
+from bothways.gateway.relay.relay import PlainEnd, Relay
+from bothways.gateway.tunnels.metrics import TunnelMetrics
+from bothways.servers.listening import remove_socket_file
+from bothways.starttls import Protocol, StartTLS
+from bothways.tls.config import ClientConfig
+
+DRAIN_SECONDS = 5.0
+READ_SIZE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelSettings:
+    """How a tunnel connects.
+
+    server: where it leads to.  name: what the server's certificate must contain.  starttls: the protocol in which TLS
+    is requested first; one in which the client speaks first, since what the server says before is taken from it.
+    may_show: whether our certificate may be shown now.  connect, idle, half_closed: seconds, as for a gateway.
+    """
+
+    config: ClientConfig
+    server: Address
+    name: str
+    starttls: Protocol | None = None
+    may_show: Callable[[], bool] = lambda: True
+    connect: float = 30.0
+    idle: float = 3600.0
+    half_closed: float = 600.0
+
+
+class Tunnel:
+    """Listens locally, and gives each connection one of its own to the server.
+
+    told: is called when a connection has ended, with why, and the error that it was, if any.  metrics: counts them.
+    """
+
+    def __init__(
+        self,
+        settings: TunnelSettings,
+        told: Callable[[str, Exception | None], None],
+        metrics: TunnelMetrics | None = None,
+    ) -> None:
+        self._settings = settings
+        self._told = told
+        self._metrics = metrics
+        self._relays: dict[Relay, asyncio.Task[None] | None] = {}
+        self._emptied = asyncio.Event()
+        self._server: asyncio.Server | None = None
+        self._address: Address | None = None
+
+    async def start(self, address: Address) -> str:
+        """Listen, and return where. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        sock = open_listener(ListenerConfig("local", address))
+        sock.setblocking(False)
+        where, self._address = bound_address(address, sock), address
+        made = partial(_made, self)
+        if sock.family == socket.AF_UNIX:
+            self._server = await loop.create_unix_server(made, sock=sock)
+        else:
+            self._server = await loop.create_server(made, sock=sock)
+        return where
+
+    async def close(self) -> None:
+        """Accept nobody any more, wait a little for those who are there, then end them."""
+        if self._server is not None:
+            self._server.close()
+        if isinstance(self._address, UnixAddress):
+            remove_socket_file(self._address.path)
+        if self._metrics is not None:
+            self._metrics.drains()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while self._relays:
+                    self._emptied.clear()
+                    await self._emptied.wait()
+        for relay in tuple(self._relays):
+            relay.end(Ending.of(Code.GATEWAY_ENDED, "the tunnel ends"))
+        await asyncio.sleep(0)
+
+    def relay(self) -> Relay:
+        """Return the relay of a new connection."""
+        settings = self._settings
+        relay = Relay(
+            self._begin, self._over, idle=settings.idle, half_closed=settings.half_closed, client=PlainEnd
+        )
+        relay.use_tls()
+        return relay
+
+    def _begin(self, relay: Relay) -> None:
+        if self._metrics is not None:
+            self._metrics.began(relay)
+        if len(self._relays) >= CONNECTIONS:
+            self._relays[relay] = None
+            text = f"there are {CONNECTIONS} connections, and no more are taken"
+            relay.failed(Ending.of(Code.CONNECTIONS_LIMIT, text))
+            return
+        if not self._settings.may_show():
+            self._relays[relay] = None
+            text = Code.SVID_EXPIRED.value
+            relay.failed(Ending.of(Code.SVID_EXPIRED, text), ConfigError(text))
+            return
+        self._relays[relay] = asyncio.get_running_loop().create_task(self._connect(relay))
+
+    async def _connect(self, relay: Relay) -> None:
+        began = asyncio.get_running_loop().time()
+        if await reach(relay, self._settings) and self._metrics is not None:
+            self._metrics.reached(asyncio.get_running_loop().time() - began)
+
+    def _over(self, relay: Relay) -> None:
+        connecting = self._relays.pop(relay, None)
+        if connecting is not None and connecting is not asyncio.current_task():
+            connecting.cancel()
+        self._emptied.set()
+        if self._metrics is not None:
+            self._metrics.ended(relay, relay.why)
+        self._told("" if relay.why is None else relay.why.text, relay.error)
+
+
+async def reach(relay: Relay, settings: TunnelSettings) -> bool:
+    """Connect a relay to the server of a tunnel, or have it fail with a sentence that says why."""
+    try:
+        async with asyncio.timeout(settings.connect):
+            await _connected(relay, settings)
+    except TimeoutError:
+        late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
+        relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}", late), late)
+    except TLSError as error:
+        relay.failed(ending_of(error, is_verified=False), error)
+    except OSError as error:
+        text = f"{settings.server} cannot be reached: {error.strerror or error}"
+        relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text, error), error)
+    else:
+        return True
+    return False
+
+
+async def _connected(relay: Relay, settings: TunnelSettings) -> None:
+    sock = await connected_socket(settings.server)
+    try:
+        if settings.starttls is not None:
+            await _request_tls(sock, StartTLS(settings.starttls, settings.name))
+        await create_connection(
+            lambda: relay.service, None, None, settings.config, settings.name, sock=sock, timeout=None
+        )
+    except BaseException:
+        if relay.service.transport is None:
+            sock.close()
+        raise
+
+
+def _made(tunnel: Tunnel) -> asyncio.BaseProtocol:
+    return tunnel.relay().client
+
+
+async def _request_tls(sock: socket.socket, exchange: StartTLS) -> None:
+    """Request TLS in another protocol; after that the next byte belongs to TLS. Raises StartTLSFailed."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await loop.sock_sendall(sock, exchange.data_to_send())
+        if exchange.is_done:
+            return
+        data = await loop.sock_recv(sock, READ_SIZE)
+        if data:
+            exchange.receive(data)
+        else:
+            exchange.receive_eof()
