@@ -3,51 +3,139 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
-import weakref
+import ssl
+from collections import Counter
+from typing import Any
 
 import pytest
 
-from bothways.gateway.clients.client import ClientProtocol
-from bothways.gateway.relay.relay import Relay
+from bothways.aio import StreamWriter
+from bothways.gateway.server import Gateway
 from bothways.servers.resets import end_by_reset
-from bothways.tls.connection import Connection
-from gateway_talk import Setting, service, until
+from gateway.http.test_client2 import BY_HTTP2, GET, answering, head
+from gateway.http.test_link2 import Client
+from gateway_http import HTTP, OK
+from gateway_talk import ANYBODY, Setting, port, service, until
 
 pytestmark = pytest.mark.network
-KINDS = (ClientProtocol, Relay, Connection)
+OURS = ("bothways", "h11")  # h2 is also that of the client here
 
 
-def kept() -> list[weakref.ref[object]]:
-    return [weakref.ref(each) for each in gc.get_objects() if type(each) in KINDS]
+class Garbage:
+    """What only the garbage collector would free of what comes to be in the block."""
+
+    def __enter__(self) -> Garbage:
+        gc.collect()
+        gc.disable()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        gc.garbage.clear()
+        gc.enable()
+
+    def kinds(self) -> Counter[str]:
+        """Count the objects of each kind of ours."""
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        gc.collect()
+        gc.set_debug(0)
+        kinds = map(type, gc.garbage)
+        return Counter(each.__name__ for each in kinds if str(each.__module__).partition(".")[0] in OURS)
+
+
+async def ok(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while await reader.readuntil(b"\r\n\r\n"):
+        writer.write(OK)
+
+
+ANSWER = answering(head((":status", "200"), end=True))
+# What passes, the protocol by which it comes, and the service and the keys of its route.
+PASSES: dict[str, tuple[str | None, Any, str]] = {
+    "bytes": (None, None, ""),
+    "HTTP/1.1": ("http/1.1", ok, HTTP),
+    "HTTP/2": ("h2", ok, HTTP),
+    "HTTP/1.1 to a service of HTTP/2": ("http/1.1", ANSWER, BY_HTTP2),
+    "HTTP/2 to a service of HTTP/2": ("h2", ANSWER, BY_HTTP2),
+}
+
+
+async def ask(setting: Setting, gateway: Gateway, protocol: str | None) -> StreamWriter:
+    """Make a request, and return the way to end its connection."""
+    if protocol is None:
+        reader, writer = await setting.open(gateway)
+        writer.write(b"hello")
+        assert await reader.readexactly(5) == b"hello"
+        return writer
+    reader, writer = await setting.open(gateway, alpn=(protocol,))
+    if protocol == "h2":
+        assert (await Client(reader, writer).ask())[0] == 200
+    else:
+        writer.write(GET)
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+    return writer
 
 
 @pytest.mark.parametrize("ends", ["client", "service", "revoked"])
-def test_a_client_that_has_ended_is_freed_at_once(setting: Setting, ends: str) -> None:
+@pytest.mark.parametrize("what", PASSES)
+def test_a_client_that_has_ended_is_freed_at_once(setting: Setting, what: str, ends: str) -> None:
+    protocol, serves, keys = PASSES[what]
+
     async def talk() -> None:
-        async with service() as behind:
-            setting.write(behind.route())
+        async with service(serves) as behind:
+            setting.write(behind.route(keys=keys))
             async with setting.gateway() as gateway:
-                gc.collect()
-                gc.disable()
-                try:
-                    reader, writer = await setting.open(gateway)
-                    await until(lambda: gateway.clients.established and behind.writers)
-                    refs = kept()
-                    assert refs
-                    if ends == "client":
-                        writer.close()
+                with Garbage() as garbage:
+                    writer = await ask(setting, gateway, protocol)
+                    if ends == "revoked":
+                        setting.mutual.revoke(setting.mutual.identity("client"))
+                        await setting.reload()
                     elif ends == "service":
                         end_by_reset(behind.writers[-1].transport)
                         behind.writers[-1].transport.abort()
-                    else:
-                        setting.mutual.revoke(setting.mutual.identity("client"))
-                        await setting.reload()
-                    await until(lambda: not gateway.clients.established)
+                    if ends == "client" or protocol is not None:
+                        writer.close()
+                    await until(lambda: not gateway.clients)
                     setting.writers.clear()
-                    del reader, writer
-                    await until(lambda: not any(type(each()) in KINDS for each in refs), 20)
-                finally:
-                    gc.enable()
+                    del writer
+                    await asyncio.sleep(0.1)
+                    assert garbage.kinds() == {}
+
+    asyncio.run(talk())
+
+
+async def without_certificate(port: int) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    with contextlib.suppress(ssl.SSLError, OSError):
+        await reader.read()
+    writer.transport.abort()
+
+
+async def silent(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    assert await reader.read() == b""
+    writer.close()
+
+
+async def one_of_two(port: int) -> None:
+    await asyncio.gather(silent(port), silent(port), return_exceptions=True)
+
+
+@pytest.mark.parametrize("comes", [without_certificate, silent, one_of_two])
+def test_a_client_that_is_not_let_in_is_freed_at_once(setting: Setting, comes: Any) -> None:
+    """By its certificate, by the time for its ClientHello, and by the limit of connections of one address."""
+
+    async def talk() -> None:
+        setting.write('backend = "127.0.0.1:1"\n' + ANYBODY, limits={"per_address": 1}, times={"hello": 0.3})
+        async with setting.gateway() as gateway:
+            with Garbage() as garbage:
+                with contextlib.suppress(ConnectionError):
+                    await comes(port(gateway))
+                await setting.until_reported()
+                await until(lambda: not gateway.clients)
+                await asyncio.sleep(0.1)
+                assert garbage.kinds() == {}
 
     asyncio.run(talk())

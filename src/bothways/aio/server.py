@@ -293,6 +293,7 @@ class StreamServer(Server):
         except (TLSError, OSError) as error:
             address = link.transport.get_extra_info("peername")
             logger.info("connection of %s ended: %s", address, logged(error))
+            error.with_traceback(None)  # its frames keep the link, which keeps it
             link.tls.abort()
         except Exception as error:  # noqa: BLE001 - a handler's mistake ends its own connection, not the server
             link.tls.abort()

@@ -98,6 +98,10 @@ class BoundedConnection(H2Connection):
         self.head = CheckedHead()
         self.decoder = self.head
 
+    def receive_no_more(self) -> None:
+        """Drop h2's table of its own methods for frames: by it each connection would wait for the garbage collector."""
+        self._frame_dispatch_table.clear()
+
 
 def http2_connection(
     *, client_side: bool, head_limit: int, settings: Mapping[SettingCodes, int] | None = None

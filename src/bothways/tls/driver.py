@@ -264,9 +264,11 @@ class Driver:
     def transport_closed(self) -> None:
         """Report that nothing more can be received or sent, after the input that `feed` still had.
 
-        Of a handshake no more than a slice is processed.
+        Of a handshake no more than a slice is processed. A connection that was ended from outside deletes its secrets.
         """
-        if self.status.failure is None:
+        if self.status.failure is not None:
+            self.connection.receive_eof()
+        else:
             if self.may_feed and not self.status.established:
                 self.feed()
             self._take(self.connection.receive_eof())

@@ -26,6 +26,11 @@ def _ignore_step(yielded: Wait | Enter | Agreed) -> None:
     """Ignore the steps of a script that runs on an open connection."""
 
 
+def _no_events(_: object) -> tuple[Event, ...]:
+    """Return the events that follow from a script that was ended from outside: none."""
+    return ()
+
+
 class ScriptRunner(Generic[T]):
     """Runs one script. `request` is what it waits for an answer to, None while it waits for a message.
 
@@ -95,9 +100,10 @@ class ScriptRunner(Generic[T]):
         return self.resume(evidence_found(self.request, None, late))
 
     def close(self) -> None:
-        """End the script and delete what it waits for."""
+        """End the script, and delete what it waits for and whom it would call."""
         self.request = self.answer_by = None
         self._script.close()
+        self._finished, self._apply_step = _no_events, _ignore_step
 
     def _await(self, request: Request) -> None:
         self.request = request

@@ -67,6 +67,7 @@ class Opening(Preliminary):
         """Wait no more, and release the place."""
         super().stop()
         self.gateway.before_tls.leave(self.place)
+        self.place.give_up()
 
     def _take(self, step: Callable[[], None]) -> None:
         if self.is_done:

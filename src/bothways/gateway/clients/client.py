@@ -107,6 +107,7 @@ class ClientProtocol(AdmittedProtocol):
         why = self._gateway.arrived(self, self._source)
         if why is not None:
             self._turned_away, entry.ending = True, why
+            self._in_handshake = False  # which never began
             transport.abort()  # type: ignore[attr-defined]
             return
         times = self._routes.config.times
@@ -133,7 +134,7 @@ class ClientProtocol(AdmittedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Process what came before the end."""
-        return self._leave() if self._turned_away else super().connection_lost(exc)
+        return self._lose() if self._turned_away else super().connection_lost(exc)
 
     def _lose(self) -> None:
         super()._lose()
@@ -150,7 +151,7 @@ class ClientProtocol(AdmittedProtocol):
         finally:
             self._gateway.left(self, self._source)
             self.relay.release()
-            self._conversation = None
+            self._conversation = self._connecting = None
 
     # -- the handshake ---------------------------------------------------------------------------------
 

@@ -84,6 +84,7 @@ class HTTP2Service:
             self.stream.cut()
         finally:
             self._link.transport_closed()
+            self._reading = None  # a task that is cancelled keeps what it ran
 
     def _head(self, stream: Stream2, head: ReceivedHead) -> None:
         """Keep a head of a response. Too many of one response end its stream."""

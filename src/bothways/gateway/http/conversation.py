@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bothways.diagnosis.causes import Cause
@@ -63,13 +64,12 @@ class Conversation:
     ) -> None:
         self.served = served
         self.client = ByteStream()
-        self._reach = reach
         self._tell = tell
         self._over = over
         self._answer = answer
         http, times = served.route.config.http, served.routes.config.times
         version = "1.1" if http is None else http.version
-        self._services = Services(self.connected, version, times.response)
+        self._services = Services(partial(connected, served, reach), version, times.response)
         self._server1: HTTP1Server | None = None
         self._server2: HTTP2Server | None = None
         self._draining = self._is_idle = False
@@ -135,7 +135,10 @@ class Conversation:
             self._server2 = HTTP2Server(
                 self.client, patience, self._serve_stream, self._end_if_idle, self._tell_refused
             )
-            return Ending.of(Code.CLOSED, await self._server2.run())
+            try:
+                return Ending.of(Code.CLOSED, await self._server2.run())
+            finally:
+                self._server2 = None  # it calls us: a cycle would wait for the garbage collector
         server = self._server1 = HTTP1Server(self.client, patience)
         while not self._draining:
             self._is_idle = True
@@ -185,8 +188,7 @@ class Conversation:
         """Serve a request of HTTP/2; what goes wrong with it ends its stream and not the connection."""
         entry = self.entry_of(exchange.request)
         try:
-            if exchange.problem is not None:
-                raise exchange.problem
+            exchange.check()
             await self._forward(Counted(exchange, entry))
         except RefusedRequest as refused:
             entry.fails(str(refused), refused.why)
@@ -288,15 +290,6 @@ class Conversation:
             own.append(TRAILERS)  # gRPC asks for it; in HTTP/1.1 it is about one connection only
         return [*request_fields(request.fields), *own]
 
-    async def connected(self) -> ByteStream:
-        """Return a new connection to the service. Raises RefusedRequest."""
-        stream = PlainStream() if self.served.route.client is None else ByteStream()
-        problem = await self._reach(stream)
-        if problem is not None:
-            stream.cut()
-            raise RefusedRequest(502 if problem.in_time else 504, problem.text, problem.why)
-        return stream
-
     # -- the log ---------------------------------------------------------------------------------------
 
     def entry_of(self, request: RequestHead) -> RequestEntry:
@@ -309,6 +302,16 @@ class Conversation:
     def _finish(self, entry: RequestEntry) -> None:
         entry.seconds = asyncio.get_running_loop().time() - entry.began
         self._tell(entry)
+
+
+async def connected(served: Served, reach: Callable[[ByteStream], Awaitable[Unreached | None]]) -> ByteStream:
+    """Return a new connection to the service. Raises RefusedRequest."""
+    stream = PlainStream() if served.route.client is None else ByteStream()
+    problem = await reach(stream)
+    if problem is not None:
+        stream.cut()
+        raise RefusedRequest(502 if problem.in_time else 504, problem.text, problem.why)
+    return stream
 
 
 def cause_of_rule(rule: Rule) -> Cause:

@@ -69,9 +69,8 @@ class Forwarding:
 
     def _raise_failure_of_request(self, upward: asyncio.Task[None]) -> None:
         """Raise what went wrong with the request; a service that takes no more of it may have answered."""
-        error = upward.exception()
-        if error is not None and not isinstance(error, ServiceFailed):
-            raise error
+        if not isinstance(upward.exception(), ServiceFailed):
+            upward.result()
 
     async def _pass_request(self) -> None:
         """Pass the body of the request."""

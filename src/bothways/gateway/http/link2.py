@@ -242,9 +242,12 @@ class Link2:
         self.flush_soon()
 
     def transport_closed(self) -> None:
-        """End every stream, since the connection is gone."""
+        """End every stream, since nothing more is read; call nobody any more, so that it is freed with its owner."""
         for stream in tuple(self.streams.values()):
             stream.end(ErrorCode.CONNECT_ERROR)
+        self.streams.clear()
+        self._begun = self._headed = self._failed = None
+        self.http.receive_no_more()
 
     def _take(self, event: Any) -> None:
         """Take what a frame meant. The frame was paid for already; what it brought is given back."""

@@ -34,11 +34,11 @@ _TARGET = re.compile(rb"\*|/[\x21-\x7e]*")
 
 
 class HTTP2Exchange:
-    """One request and its response. Implements `RequestExchange`. problem: why it is refused, if it is."""
+    """One request and its response. Implements `RequestExchange`. problem: why `check` refuses it, if it does."""
 
     def __init__(self, stream: Stream2, request: RequestHead, problem: RefusedRequest | None) -> None:
         self.request = request
-        self.problem = problem
+        self._problem = problem
         self._stream = stream
         self._has_response = self._request_ended = self._response_ended = False
 
@@ -51,6 +51,11 @@ class HTTP2Exchange:
     def broken(self) -> Rule | None:
         """What the client did wrong, where that ended the request."""
         return self._stream.broken
+
+    def check(self) -> None:
+        """Raise RefusedRequest for what is no request that could be passed on."""
+        if self._problem is not None:
+            raise self._problem
 
     async def receive(self) -> bytes | BodyEnd:
         """Return the next part of the body."""
@@ -99,6 +104,7 @@ class HTTP2Exchange:
 
     def close(self) -> None:
         """Forget the stream; what is left of a request is not wanted (RFC 9113 8.1)."""
+        self._problem = None
         if self.request.has_body and not self._request_ended:
             self._stream.cancel(ErrorCode.NO_ERROR)
         self._stream.drop()
@@ -241,7 +247,7 @@ def request_of(head: ReceivedHead) -> tuple[RequestHead, RefusedRequest | None]:
         _check_length(request, is_empty=head.is_end)
         _check_head(request, pseudo.get(b":scheme"))
     except RefusedRequest as refused:
-        return request, refused
+        return request, refused.with_traceback(None)  # whose frames would keep the connection
     return request, None
 
 

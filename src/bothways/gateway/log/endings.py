@@ -73,6 +73,11 @@ class Ending:
     said: str | Exception
     why: Why = field(default=None, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        for each in (self.said, self.why):
+            if isinstance(each, BaseException):
+                each.with_traceback(None)  # its frames keep the connection, which keeps this
+
     @property
     def text(self) -> str:
         """Why it ended, in words."""

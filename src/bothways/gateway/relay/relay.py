@@ -225,6 +225,7 @@ class Relay:
 
     def release(self) -> None:
         """Keep nobody who made this, since the client is gone: a cycle would wait for the garbage collector."""
+        self.idleness.stop()
         self._serve = self._over = _nothing
         self.client.is_lost, self.client.transport = True, None
         self._part_if_over()

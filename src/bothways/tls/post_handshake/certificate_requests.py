@@ -147,7 +147,8 @@ class CertificateRequests:
         return self._done(None)
 
     def forget(self) -> None:
-        """Delete the transcripts."""
+        """Delete the transcripts, and whom an answer would have told."""
+        self._authenticated = None
         if self._handshake is not None:
             self._handshake.forget()
 

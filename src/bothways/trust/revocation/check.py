@@ -6,6 +6,7 @@ good; unknown is not good.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from functools import partial
 
@@ -124,9 +125,10 @@ class RevocationCheck:
     ) -> None:
         self._available = available
         self._path = path
-        self._responses = ResponseSource(available, self, work)
-        self._crls = CRLSource(available, path, others, self, work)
-        self._news = NewsSource(available, path, others, self, work)
+        checker = weakref.proxy(self)  # a cycle for each peer would wait for the garbage collector
+        self._responses = ResponseSource(available, checker, work)
+        self._crls = CRLSource(available, path, others, checker, work)
+        self._news = NewsSource(available, path, others, checker, work)
         self._requests: list[EvidenceRequest] = []
         self.in_progress: list[bytes] = []
         self.not_allowed = ""  # a host that must not be contacted for evidence
