@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from bothways.counts import counted
 from bothways.faults import shown
 from bothways.trust import files
-from bothways.trust.crl.entries import Progress
+from bothways.trust.crl.entry_index import Progress
 from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.http_exchange import TOLERANCE

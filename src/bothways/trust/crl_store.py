@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 from bothways.arguments import several
 from bothways.trust import files
-from bothways.trust.crl.entries import Progress
+from bothways.trust.crl.entry_index import Progress
 from bothways.trust.crl.revocation_list import CRL, Names, crls_in
 from bothways.trust.decoding import pem
 

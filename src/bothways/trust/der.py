@@ -6,6 +6,9 @@ It knows tags and lengths only. Whatever is not strict DER is a ValueError.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from mmap import mmap
+
+Octets = bytes | mmap  # in memory that several processes may share
 
 BIT_STRING = 0x03
 OCTET_STRING = 0x04
@@ -15,7 +18,7 @@ SET = 0x31
 _CRITICAL = bytes.fromhex("0101ff")
 
 
-def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+def element(data: Octets, at: int, end: int) -> tuple[int, int, int]:
     """Return tag, start and end of the content of the element at `at` (X.690 10.1). Raises ValueError."""
     start = at + 2
     if start > end:
@@ -31,7 +34,7 @@ def element(data: bytes, at: int, end: int) -> tuple[int, int, int]:
     return tag, start, stop
 
 
-def _long_length(data: bytes, at: int, end: int) -> tuple[int, int]:
+def _long_length(data: Octets, at: int, end: int) -> tuple[int, int]:
     """Return start and length of the content, from a length field of several bytes at `at` (X.690 8.1.3.5)."""
     size = data[at] & 0x7F
     start = at + 1 + size
@@ -51,7 +54,7 @@ def elements(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, in
         at = stop
 
 
-def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
+def expect_element(data: Octets, at: int, end: int, tag: int, what: str) -> tuple[int, int]:
     """Return start and end of the content of the element at `at`, which must have `tag`.
 
     what: the name of the element in the ValueError for another tag.
@@ -68,7 +71,7 @@ def expect_element(data: bytes, at: int, end: int, tag: int, what: str) -> tuple
     return start, stop
 
 
-def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
+def extensions_in(data: Octets, at: int, end: int) -> Iterator[tuple[bytes, bool, bytes]]:
     """Yield each extension between `at` and `end`: identifier, criticality, value (RFC 5280 4.1). Raises ValueError."""
     while at < end:
         tag, start, stop = element(data, at, end)
@@ -77,7 +80,7 @@ def extensions_in(data: bytes, at: int, end: int) -> Iterator[tuple[bytes, bool,
         tag, first, last = element(data, start, stop)
         if tag != OBJECT_IDENTIFIER:
             raise ValueError(f"no extension at byte {start}")
-        critical = data.startswith(_CRITICAL, last, stop)
+        critical = data[last : min(last + len(_CRITICAL), stop)] == _CRITICAL
         place = last + len(_CRITICAL) if critical else last
         tag, value, at = element(data, place, stop)
         if tag != OCTET_STRING:

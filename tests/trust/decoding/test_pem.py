@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bothways.errors import ConfigError
+from bothways.trust.decoding import pem as module
 from bothways.trust.decoding.pem import blocks, body, check_ended, encoded, require_bytes
 from pki import root
 
@@ -53,6 +54,21 @@ def test_other_hyphens_hide_no_pem_block_and_make_none():
     assert blocks(ROOT.pem[:-10] + ROOT.pem) == blocks(ROOT.pem)
     assert blocks(ROOT.pem.replace(b"\n-----END", b"\n------END")) == []
     assert blocks(ROOT.pem.replace(b"MII", b"-----")) == []
+
+
+def test_long_blocks_are_decoded_in_pieces_like_short_ones(monkeypatch):
+    """Wherever a piece ends, also between the characters of the padding; what is no base64 stays so."""
+    for size in range(20):
+        data = bytes(range(size))
+        block = encoded("CRL", data).replace(b"\n-----END", b" \r\n\t\n-----END")
+        wrong = [block.replace(b"AA", b"=A"), block.replace(b"=", b"=="), block.replace(b"A", b"A=", 1)]
+        invalid = [each for each in wrong if each != block]
+        for pieces in range(1, 40):
+            monkeypatch.setattr(module, "PIECE_CHARACTERS", pieces)
+            assert body(block) == data
+            for each in invalid:
+                with pytest.raises(ValueError, match="not base64"):
+                    body(each)
 
 
 @pytest.mark.parametrize("data", [b"text", b"-----\n" + ROOT.pem, ROOT.pem.replace(b"MII", b"***")])

@@ -5,12 +5,14 @@ The only module that calls the signature checks of `cryptography`; every excepti
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.x509 import Certificate, CertificateRevocationList, ObjectIdentifier
 from cryptography.x509.ocsp import OCSPResponse
 from cryptography.x509.oid import SignatureAlgorithmOID as Algorithm
@@ -35,6 +37,11 @@ _ECDSA = {
     Algorithm.ECDSA_WITH_SHA256: ec.ECDSA(hashes.SHA256()),
     Algorithm.ECDSA_WITH_SHA384: ec.ECDSA(hashes.SHA384()),
     Algorithm.ECDSA_WITH_SHA512: ec.ECDSA(hashes.SHA512()),
+}
+_ECDSA_OF_DIGEST = {
+    Algorithm.ECDSA_WITH_SHA256: ec.ECDSA(Prehashed(hashes.SHA256())),
+    Algorithm.ECDSA_WITH_SHA384: ec.ECDSA(Prehashed(hashes.SHA384())),
+    Algorithm.ECDSA_WITH_SHA512: ec.ECDSA(Prehashed(hashes.SHA512())),
 }
 _PlainKey = (
     ed25519.Ed25519PublicKey
@@ -132,10 +139,29 @@ def is_signed_by(certificate: ParsedCertificate, signer: ParsedCertificate) -> b
     return is_signature_of(certificate.x509, certificate.signed, signer)
 
 
-def is_signature_of(signed: Signed, data: bytes, signer: ParsedCertificate) -> bool:
-    """Whether the signature in `signed` is one of the signer's key over `data`, with an accepted algorithm."""
+def digest_of(signed: Signed, pieces: Iterable[bytes | memoryview]) -> bytes | None:
+    """Return what the signature in `signed` signs of long data; None for algorithms that need the data itself.
+
+    pieces: of the data. Other threads run meanwhile.
+    """
+    algorithm = signature_hash(signed)
+    if not isinstance(algorithm, STRONG_HASHES) or signed.signature_algorithm_oid in _PLAIN:
+        return None
+    made = hashlib.new(algorithm.name)
+    for piece in pieces:
+        made.update(piece)
+    return made.digest()
+
+
+def is_signature_of(
+    signed: Signed, data: bytes, signer: ParsedCertificate, *, is_digest: bool = False
+) -> bool:
+    """Whether the signature in `signed` is one of the signer's key over `data`, with an accepted algorithm.
+
+    is_digest: whether `data` is what `digest_of` returned.
+    """
     try:
-        check = _check_for(signed, data, signer)
+        check = _check_for(signed, data, signer, is_digest)
         if check is None:
             return False
         check()
@@ -144,12 +170,14 @@ def is_signature_of(signed: Signed, data: bytes, signer: ParsedCertificate) -> b
     return True
 
 
-def _check_for(signed: Signed, data: bytes, signer: ParsedCertificate) -> Callable[[], None] | None:
+def _check_for(
+    signed: Signed, data: bytes, signer: ParsedCertificate, is_digest: bool
+) -> Callable[[], None] | None:
     """Return the function that checks the signature; None if the key is of another kind, or restricted to others."""
     algorithm = signed.signature_algorithm_oid
     signature = signed.signature
     key = signer.key
-    with_hash = _ECDSA.get(algorithm)
+    with_hash = (_ECDSA_OF_DIGEST if is_digest else _ECDSA).get(algorithm)
     if with_hash is not None:
         if not isinstance(key, ec.EllipticCurvePublicKey):
             return None
@@ -159,7 +187,12 @@ def _check_for(signed: Signed, data: bytes, signer: ParsedCertificate) -> Callab
     if not isinstance(key, rsa.RSAPublicKey):
         return None
     chosen = _rsa_padding(signed, pss_restriction(signer.spki))
-    return None if chosen is None else partial(key.verify, signature, data, *chosen)
+    if chosen is None:
+        return None
+    chosen_padding, chosen_hash = chosen
+    return partial(
+        key.verify, signature, data, chosen_padding, Prehashed(chosen_hash) if is_digest else chosen_hash
+    )
 
 
 def _rsa_padding(

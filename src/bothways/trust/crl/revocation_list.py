@@ -17,8 +17,9 @@ from cryptography.x509.oid import ExtensionOID
 from bothways.errors import UnusableFile
 from bothways.faults import shown
 from bothways.trust.certificate.parsed import ParsedCertificate
-from bothways.trust.certificate.signatures import algorithm_weakness, is_signature_of
-from bothways.trust.crl.entries import CRLEntry, Entries, Progress
+from bothways.trust.certificate.signatures import algorithm_weakness, digest_of, is_signature_of
+from bothways.trust.crl.entries import CRLEntry, Entries
+from bothways.trust.crl.entry_index import SLICE_OCTETS, Progress, index_entries
 from bothways.trust.decoding import pem
 from bothways.trust.decoding.extension_structures import Structure, area_in
 from bothways.trust.decoding.extensions import by_identifier, read_extensions, unread_in
@@ -60,13 +61,28 @@ class Scope:
 
 
 class _Parts(NamedTuple):
-    """The parts of a CRL: `signed`, the entries from `start` to `end`, and the rest without them."""
+    """The parts of a CRL: `signed`, the entries from `start` to `end`, and the rest, which the parser reads.
+
+    before, after: what is signed before and after the entries.  signature: what follows that, and is not signed.
+    """
 
     signed: slice
     issuer: bytes
     start: int
     end: int
-    header: bytes
+    before: bytes
+    after: bytes
+    signature: bytes
+
+    @property
+    def header(self) -> bytes:
+        """A CRL without its entries."""
+        return encoded(SEQUENCE, encoded(SEQUENCE, self.before, self.after), self.signature)
+
+    def with_entries(self, entries: bytes) -> bytes:
+        """Return a CRL with some of the entries."""
+        signed = encoded(SEQUENCE, self.before, encoded(SEQUENCE, entries), self.after)
+        return encoded(SEQUENCE, signed, self.signature)
 
 
 class CRL:
@@ -87,15 +103,17 @@ class CRL:
         self._signed_by: dict[bytes, bool] = {}
         self._entries: Entries | None = None
         self._parts = attempt("", _parse, der)
-        self._x509 = open_crl(self._parts.header)
-        attempt("", self._read, self._x509)
+        self._signed_digest: bytes | None = None
+        header = self._parts.header
+        self._x509 = open_crl(header)
+        attempt("", self._read, self._x509, header)
 
-    def _read(self, crl: x509.CertificateRevocationList) -> None:
+    def _read(self, crl: x509.CertificateRevocationList, header: bytes) -> None:
         self.issuer = self._parts.issuer
         self.normal_issuer = normal(self.issuer)
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
-        area = area_in(self._parts.header, Structure.CRL)
+        area = area_in(header, Structure.CRL)
         check_number_of_elements(len(area), lambda: values_in(area))
         found = read_extensions(lambda: crl.extensions, area, Structure.CRL)
         extensions = by_identifier(found)
@@ -150,14 +168,18 @@ class CRL:
         progress: called now and then with the fraction that was read, from 0 to 1.
         """
         if self._entries is None:
-            open_crl(self.der)  # stricter than the reading of the entries
-            self._entries = self._indexed(self._parts.start, progress)
-            self.problem = self.problem or self._entries.problem
+            check = None if len(self.der) <= SLICE_OCTETS else self._check_slice
+            if check is None:
+                open_crl(self.der)
+            place = (self.der, self._parts.start, self._parts.end, self.normal_issuer)
+            index = attempt("entries", index_entries, *place, check, progress)
+            self._entries = Entries(self.der, index, self.this_update)
+            self.problem = self.problem or index.problem
         return self._entries
 
-    def _indexed(self, start: int, progress: Progress | None = None) -> Entries:
-        between = (self.der, start, self._parts.end)
-        return attempt("entries", Entries, *between, self.normal_issuer, self.this_update, progress)
+    def _check_slice(self, at: int, stop: int) -> None:
+        """Have the parser read some of the entries: it is stricter than what finds them, and all at once take long."""
+        open_crl(self._parts.with_entries(self.der[at:stop]))
 
     def find(self, serial: bytes, normal_issuer: bytes) -> CRLEntry | None:
         """Return the entry of a certificate by its serial number (DER content) and issuer, or None.
@@ -187,7 +209,9 @@ class CRL:
             self.read_entries()
         except ValueError as error:
             self.problem = self.problem or f"its entries cannot be read: {error}"
-            self._entries = self._indexed(self._parts.end)
+            end = self._parts.end
+            index = index_entries(self.der, end, end, self.normal_issuer)
+            self._entries = Entries(self.der, index, self.this_update)
         return True
 
     def has_checked(self, signer: ParsedCertificate) -> bool:
@@ -198,13 +222,21 @@ class CRL:
         """Whether the signer's key signed the CRL, with an acceptable algorithm; checked once for each key."""
         known = self._signed_by.get(signer.key_digest)
         if known is None:
-            data = self.der[self._parts.signed]
-            known = self.weakness is None and is_signature_of(self._x509, data, signer)
+            known = self.weakness is None and self._has_signature_of(signer)
             if known or len(self._signed_by) < _REMEMBERED_SIGNERS:
                 self._signed_by[signer.key_digest] = known
             if known:
                 self.signer = signer
         return known
+
+    def _has_signature_of(self, signer: ParsedCertificate) -> bool:
+        if self._signed_digest is None and len(self.der) > SLICE_OCTETS:
+            begin, end = self._parts.signed.start, self._parts.signed.stop
+            pieces = (self.der[at : min(at + SLICE_OCTETS, end)] for at in range(begin, end, SLICE_OCTETS))
+            self._signed_digest = digest_of(self._x509, pieces)
+        if self._signed_digest is not None:
+            return is_signature_of(self._x509, self._signed_digest, signer, is_digest=True)
+        return is_signature_of(self._x509, self.der[self._parts.signed], signer)
 
     def has_same_content(self, other: CRL) -> bool:
         """Whether two CRLs are equal apart from their signatures."""
@@ -218,11 +250,7 @@ class CRL:
 
 def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[CRL]:
     """Read CRLs from PEM (any number) or one from DER; ConfigError names `source`."""
-    blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
-    if not blocks and _BEGIN not in data and data[:1] != b"\x30":
-        raise UnusableFile(f"{source}: it contains no CRL; expected -----BEGIN X509 CRL----- or DER")
-    if data.count(_BEGIN) > len(blocks):
-        raise UnusableFile(f"{source}: it is truncated: a CRL in it has no -----END X509 CRL-----")
+    blocks = [] if _is_whole(data) else _blocks(data, source)
     crls = []
     for number, block in enumerate(blocks or [data], 1):
         try:
@@ -232,6 +260,24 @@ def crls_in(data: bytes, source: str, progress: Progress | None = None) -> list[
             raise UnusableFile(f"{source}: CRL {number} cannot be read: {shown(error)}") from None
         crls.append(crl)
     return crls
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether data is one element of DER; for a CRL in PEM it would be too short."""
+    try:
+        return data[:1] == b"\x30" and element(data, 0, len(data))[2] == len(data)
+    except ValueError:
+        return False
+
+
+def _blocks(data: bytes, source: str) -> list[bytes]:
+    """Return the CRLs in PEM; none for what begins like DER. Raises ConfigError."""
+    blocks = [block for label, block in pem.blocks(data) if label == "X509 CRL"]
+    if not blocks and _BEGIN not in data and data[:1] != b"\x30":
+        raise UnusableFile(f"{source}: it contains no CRL; expected -----BEGIN X509 CRL----- or DER")
+    if data.count(_BEGIN) > len(blocks):
+        raise UnusableFile(f"{source}: it is truncated: a CRL in it has no -----END X509 CRL-----")
+    return blocks
 
 
 def general_names(names: list[x509.GeneralName] | None) -> Names:
@@ -285,8 +331,8 @@ def _parse(der: bytes) -> _Parts:
         at = after
     if len(der) - (last - begin) > MAX_HEADER:
         raise ValueError(f"it has more than {MAX_HEADER} bytes apart from its entries")
-    header = encoded(SEQUENCE, der[inner:begin], der[last:inner_end])
-    return _Parts(slice(start, inner_end), issuer, first, last, encoded(SEQUENCE, header, der[inner_end:end]))
+    signed, rest = (der[inner:begin], der[last:inner_end]), der[inner_end:end]
+    return _Parts(slice(start, inner_end), issuer, first, last, *signed, rest)
 
 
 def _value(

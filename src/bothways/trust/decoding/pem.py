@@ -6,6 +6,7 @@ import re
 from base64 import b64decode, b64encode
 from binascii import Error
 from collections.abc import Collection, Iterator
+from string import whitespace
 from textwrap import wrap
 
 from bothways.errors import ConfigError, UnusableFile
@@ -13,6 +14,8 @@ from bothways.errors import ConfigError, UnusableFile
 # One expression with possessive quantifiers would do, but Python 3.11.2 has a defect in them.
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?\n")
 _HYPHENS = b"-----"
+_WHITESPACE = whitespace.encode()
+PIECE_CHARACTERS = 1024 * 1024
 CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 
 
@@ -50,9 +53,22 @@ def body(block: bytes) -> bytes:
     if found is None or not block.startswith(found[1]):
         raise ValueError("no PEM block")
     try:
-        return b64decode(b"".join(found[2].split()), validate=True)
+        return b"".join(_decoded(found[2]))
     except Error:
         raise ValueError("what stands between its BEGIN and END lines is not base64") from None
+
+
+def _decoded(text: bytes) -> Iterator[bytes]:
+    """Yield the data of base64 in pieces, as a CRL may be long, and other threads run in between. Raises Error."""
+    text, rest = text.rstrip(), b""
+    for at in range(0, len(text), PIECE_CHARACTERS):
+        piece = rest + text[at : at + PIECE_CHARACTERS].translate(None, _WHITESPACE)
+        is_last = at + PIECE_CHARACTERS >= len(text)
+        whole = len(piece) if is_last else len(piece) - len(piece) % 4
+        if not is_last and b"=" in piece[:whole]:
+            raise Error("padding before the end")
+        yield b64decode(piece[:whole], validate=True)
+        rest = piece[whole:]
 
 
 def encoded(label: str, data: bytes) -> bytes:
