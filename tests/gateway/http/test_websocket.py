@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 
 import pytest
 import websockets
 
+from bothways import ServerConfig, TLSError
+from bothways.aio import start_server
 from bothways.ssl import SSLContext
 from gateway_http import CUT, HTTP, gateway_to, talk_raw, web
-from gateway_talk import Setting, port, service, until
+from gateway_talk import ANYBODY, Setting, port, service, until
 
 pytestmark = pytest.mark.network
 
@@ -109,5 +112,41 @@ def test_a_websocket_on_which_nothing_passes_is_ended(setting: Setting) -> None:
                     await reader.read()
                 await until(lambda: setting.reported())
         assert "nothing was sent or received for 0.2 seconds" in str(setting.lines)
+
+    asyncio.run(talk())
+
+
+def test_a_websocket_ends_when_its_service_is_revoked(setting: Setting) -> None:
+    """Nothing more reaches a service over TLS that is listed in a CRL that came after the connection."""
+    mutual = setting.mutual
+    theirs = mutual.identity("server", dns=["backend.example"])
+
+    async def agree(reader, writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+        with contextlib.suppress(TLSError, OSError):
+            while data := await reader.read(100):
+                writer.write(data)
+
+    async def talk() -> None:
+        config = ServerConfig(credentials=theirs.credentials, client_anchors=mutual.anchors)
+        async with await start_server(agree, "127.0.0.1", 0, config, refused=lambda *_: None) as server:
+            keys = f'backend = "127.0.0.1:{server.sockets[0].getsockname()[1]}"\n{HTTP}\n{ANYBODY}'
+            mine = mutual.identity("client")
+            own = f'certificate = "pki/{mine.cert.name}"\nkey = "pki/{mine.key.name}"'
+            tls = f'server_name = "backend.example"\nca = "pki/ca.pem"\ncrl = "pki/crl.pem"\n{own}'
+            setting.write(f"{keys}\n[route.backend_tls]\n{tls}")
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(ASK + b"a")
+                assert (await reader.readuntil(b"\r\n\r\na")).startswith(b"HTTP/1.1 101 ")
+                mutual.revoke(theirs)
+                async with asyncio.timeout(60):
+                    with pytest.raises((TLSError, OSError)):
+                        while True:
+                            writer.write(b"b")
+                            await reader.readexactly(1)
+                [request, _] = await setting.until_reported(2)
+        assert "revoked" in request["ended"]
 
     asyncio.run(talk())

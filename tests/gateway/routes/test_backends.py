@@ -10,10 +10,10 @@ import ssl
 import pytest
 
 import identities
-from bothways import ServerConfig, Truncated
+from bothways import ServerConfig, TLSError, Truncated
 from bothways.aio import start_server
 from bothways.trust.revocation import Revocation
-from gateway_talk import ANYBODY, Setting, until
+from gateway_talk import ANYBODY, Setting, delayed, until
 
 pytestmark = pytest.mark.network
 
@@ -221,5 +221,43 @@ def test_a_service_that_is_revoked_after_a_reload_is_ended(setting: Setting) -> 
                 mutual.revoke(theirs)
                 [reported] = await setting.until_reported()
         assert "revoked" in reported["ended"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("mode", ["tcp", "http"])
+def test_a_service_that_is_revoked_while_it_is_connected_to_gets_nothing(setting: Setting, mode: str) -> None:
+    """It delays its side of the handshake until the CRL is in use, and was called by the configuration before."""
+    mutual = setting.mutual
+    theirs = mutual.identity("server", dns=["backend.example"])
+    came: list[bytes] = []
+
+    async def keep(reader, writer) -> None:
+        with contextlib.suppress(TLSError, OSError):
+            came.append(await reader.read(1000))
+            writer.write(HTTP_ANSWER)
+
+    async def talk() -> None:
+        config = ServerConfig(credentials=theirs.credentials, client_anchors=mutual.anchors)
+        async with (
+            await start_server(keep, "127.0.0.1", 0, config, refused=lambda *_: None) as server,
+            delayed(server.sockets[0].getsockname()[1]) as front,
+        ):
+            mine = mutual.identity("client")
+            tls = TLS.format(name="backend.example", cert=mine.cert.name, key=mine.key.name)
+            setting.write(f'backend = "127.0.0.1:{front.port}"\nmode = "{mode}"\n{ANYBODY}\n{tls}')
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                await front.called.wait()
+                before = gateway.routes
+                mutual.revoke(theirs)
+                await until(lambda: gateway.routes is not before)
+                front.go_on.set()
+                with contextlib.suppress(Truncated, ConnectionError):
+                    await reader.read(1)
+                reported = (await setting.until_reported())[0]
+        assert "revoked" in reported["ended"]
+        assert b"".join(came) == b""
 
     asyncio.run(talk())

@@ -14,7 +14,7 @@ from bothways.aio import Server, start_server
 from bothways.gateway.observe.snapshot import documents
 from bothways.gateway.server import Gateway
 from bothways.testing import Identity
-from gateway_talk import Setting, service, until
+from gateway_talk import Setting, delayed, service, until
 
 pytestmark = pytest.mark.network
 
@@ -149,6 +149,28 @@ def test_a_server_that_is_revoked_meanwhile_ends_its_connections_and_no_other(se
                 assert line["verdict"] == "withdrawn" and "revoked" in line["ended"]
                 assert await echoed(second, b"b") == b"b"
                 second[1].close()
+
+    asyncio.run(talk())
+
+
+def test_a_server_that_is_revoked_while_it_is_connected_to_gets_nothing(setting: Setting) -> None:
+    """It delays its side of the handshake until the CRL is in use."""
+
+    async def talk() -> None:
+        leaving = setting.mutual.identity("server", dns=["localhost"])
+        async with tls_server(setting, leaving) as server, delayed(port(server)) as front:
+            write(setting, table(setting, front.port))
+            async with setting.gateway() as gateway:
+                program = await connected(setting)
+                program[1].write(b"secret")
+                await front.called.wait()
+                before = gateway.routes
+                setting.mutual.revoke(leaving)
+                await until(lambda: gateway.routes is not before)
+                front.go_on.set()
+                assert await is_cut(program)
+                [line] = await setting.until_reported()
+        assert "revoked" in line["ended"] and (line["bytes_in"], line["bytes_out"]) == (0, 0)
 
     asyncio.run(talk())
 

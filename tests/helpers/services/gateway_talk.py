@@ -204,6 +204,36 @@ async def service(talk: Any = None) -> AsyncIterator[Service]:
             writer.close()
 
 
+@dataclass
+class Delayed:
+    """In front of a server: takes a connection, and passes nothing on before it is told to."""
+
+    port: int
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@contextlib.asynccontextmanager
+async def delayed(server: int) -> AsyncIterator[Delayed]:
+    """A server behind a front that delays it. server: its port."""
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def delay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        made.called.set()
+        await made.go_on.wait()
+        others = await asyncio.open_connection("127.0.0.1", server)
+        await asyncio.gather(pass_on(reader, others[1]), pass_on(others[0], writer))
+
+    async with await asyncio.start_server(delay, "127.0.0.1", 0) as front:
+        made = Delayed(front.sockets[0].getsockname()[1])
+        yield made
+
+
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n"
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bothways.addresses import host_and_address
 from bothways.aio.admission import AdmittedProtocol, Evicted
@@ -51,7 +51,7 @@ class ClientProtocol(AdmittedProtocol):
 
     __slots__ = (
         "_announced", "_asked", "_connecting", "_conversation", "_counted", "_gateway", "_hello",
-        "_limit_before_verdict", "_listener", "_needs_alpn", "_recorder", "_route", "_routes",
+        "_limit_before_verdict", "_listener", "_needs_alpn", "_reached_by", "_recorder", "_route", "_routes",
         "_span", "_spans", "_turned_away", "connected_by", "entry", "leaf", "relay",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class ClientProtocol(AdmittedProtocol):
         self._routes: Routes = gateway.routes
         self._asked: ServiceRequest | None = None
         self._route: Route | None = None
+        self._reached_by: Route | None = None
         self.connected_by: Routes | None = None
         self._limit_before_verdict = gateway.routes.config.limits.bytes_before_verdict
         self._connecting: asyncio.Task[None] | None = None
@@ -83,7 +84,10 @@ class ClientProtocol(AdmittedProtocol):
         self._span: Span | None = None
         self.leaf: Leaf = b"", b""
         self.entry = ConnectionEntry(str(listener), "", "", 0.0)
-        self.relay = Relay(self._serve, self._over, idle=times.idle, half_closed=times.half_closed)
+        self.relay = Relay(
+            self._serve, self._over, idle=times.idle, half_closed=times.half_closed,
+            reached=self._judge_reached,
+        )  # fmt: skip
         base = self._routes.all[0]
         self._recorder = None if self._routes.config.status is None else Recorder()
         super().__init__(
@@ -245,6 +249,7 @@ class ClientProtocol(AdmittedProtocol):
         if self._route.client is not None:
             self.relay.use_tls()
         seconds = self._routes.config.times.connect
+        self._reached_by = self._route
         connecting = partial(backends.connect, self.relay, self._route, seconds, self._head(self._route))
         self._connecting = self._loop.create_task(self._timed(connecting))
 
@@ -280,7 +285,15 @@ class ClientProtocol(AdmittedProtocol):
         if route is None:
             return backends.Unreached("there is no route any more", why=Cause.NAME_NOT_SERVED)
         seconds = self._routes.config.times.connect
-        return await self._timed(partial(backends.reach, stream, route, seconds, self._head(route)))
+        problem = await self._timed(partial(backends.reach, stream, route, seconds, self._head(route)))
+        if problem is None:
+            self._judge_service(self._route, route, [stream.transport])
+        return problem
+
+    def _judge_reached(self) -> None:
+        """The service is there: verify it by what counts now, before anything passes to it."""
+        self.catch_up()
+        self._judge_service(self._route, self._reached_by, [self.relay.service.transport])
 
     async def _timed(self, reaching: Callable[[], Awaitable[T]]) -> T:
         """Reach the service, and count how long that took; one that is cancelled before it begins calls nothing."""
@@ -356,21 +369,23 @@ class ClientProtocol(AdmittedProtocol):
         self.entry.route = route.config.name
         if self.connected_by is not None:
             self.connected_by = routes
-            self._judge_service(route, before)
+            self._judge_service(route, before, self._services_reached())
         if before is not None and route.judges_like(before):
             return
         if self.entry.peer is not None:
             self.entry.rule = route.config.access.decision(self.entry.peer.verdict).rule
         self.judge_by(route.server.settings, route.watch)
 
-    def _judge_service(self, route: Route, before: Route | None) -> None:
-        """Have the service verified again, if it is reached by TLS and there is something new."""
-        if before is None or before.client is None or route.client is None:
-            return
-        uppers = [self.relay.service.transport]
+    def _services_reached(self) -> list[Any]:
+        """Return the transports of all connections to the service."""
         if self._conversation is not None:
-            uppers = self._conversation.services_reached()
-        backends.judge_services(uppers, route.client, before.client)
+            return self._conversation.services_reached()
+        return [self.relay.service.transport]
+
+    def _judge_service(self, route: Route | None, before: Route | None, transports: Iterable[Any]) -> None:
+        """Have the service verified by a route, if it is reached by TLS and was verified otherwise before."""
+        if route is not None and before is not None:
+            backends.judge_services(transports, route.client, before.client)
 
     def _withdraw(self, code: Code, why: str) -> None:
         self.entry.verdict = "withdrawn"

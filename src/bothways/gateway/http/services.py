@@ -32,6 +32,7 @@ class Services:
         self._idle: list[HTTP1Service] = []
         self._busy: set[HTTP1Service] = set()
         self._shared: list[HTTP2Service] = []
+        self._let_go: list[ByteStream] = []  # which go on as something else
         self._one_at_a_time = asyncio.Lock()
         self._places = asyncio.Semaphore(BUSY)
 
@@ -81,11 +82,13 @@ class Services:
         self._busy.discard(service)
         self._places.release()
         service.stream.put_back(service.rest())
+        self._let_go.append(service.stream)
         return service.stream
 
     def reached(self) -> list[ByteStream]:
         """Return all connections that are there."""
-        return [each.stream for each in (*self._idle, *self._busy)] + [each.stream for each in self._shared]
+        http: list[HTTP1Service | HTTP2Service] = [*self._idle, *self._busy, *self._shared]
+        return [*(each.stream for each in http), *self._let_go]
 
     def cut(self) -> None:
         """End all connections."""

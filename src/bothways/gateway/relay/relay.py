@@ -172,8 +172,9 @@ class Relay:
     """A client and the service that it is connected to.
 
     serve: is called when the client is there, and verified if it has TLS; connects the service, or calls `failed`.
-    over: is called once, when `why` says why it ended, and `error` which error that was, if any.  idle,
-    half_closed: seconds without a byte either way, None for no limit of the first.  client: the kind of its end.
+    over: is called once, when `why` says why it ended, and `error` which error that was, if any.  reached: is called
+    when the service is there, before anything passes.  idle, half_closed: seconds without a byte either way, None for
+    no limit of the first.  client: the kind of its end.
     `silent_for`: after so many seconds without a byte it was ended.
     """
 
@@ -185,10 +186,11 @@ class Relay:
         idle: float | None,
         half_closed: float,
         client: type[TLSEnd] | type[PlainEnd] = TLSEnd,
+        reached: Callable[[], None] | None = None,
     ) -> None:
         self.client = client(self)
         self.service: TLSEnd | PlainEnd = PlainEnd(self)
-        self._serve, self._over = serve, over
+        self._serve, self._over, self._reached = serve, over, reached
         self._half_closed = half_closed if idle is None else min(half_closed, idle)
         self.idleness = Idleness(idle, self._end_of_idleness)
         self.why: Ending | None = None
@@ -227,6 +229,7 @@ class Relay:
         """Keep nobody who made this, since the client is gone: a cycle would wait for the garbage collector."""
         self.idleness.stop()
         self._serve = self._over = _nothing
+        self._reached = None
         self.client.is_lost, self.client.transport = True, None
         self._part_if_over()
 
@@ -250,13 +253,16 @@ class Relay:
             end.pause(True)
             self.idleness.start()
             self._serve(self)
-        elif self.why is not None:
+            return
+        if self.why is None and self._reached is not None:
+            self._reached()
+        if self.why is not None or end.transport.is_closing():
             end.cut()
-        else:
-            self.client.pause(False)  # first: what is written may stop it again
-            end.write_early()
-            if self.client.has_ended:
-                end.write_end()
+            return
+        self.client.pause(False)  # first: what is written may stop it again
+        end.write_early()
+        if self.client.has_ended:
+            end.write_end()
 
     def ended(self, end: RelayEnd) -> None:
         """One way has ended: the other may go on for a while."""

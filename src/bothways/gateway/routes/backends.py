@@ -95,9 +95,11 @@ async def _connected(protocol: Service, route: Route, backend: Address, head: by
         raise
 
 
-def judge_services(uppers: Iterable[object], client: ClientConfig, before: ClientConfig) -> None:
+def judge_services(
+    uppers: Iterable[object], client: ClientConfig | None, before: ClientConfig | None
+) -> None:
     """Verify services again that are reached by TLS, if there is something new. before: by what they were verified."""
-    if is_same_trust(client, before):
+    if client is None or before is None or is_same_trust(client, before):
         return
     for upper in uppers:
         if isinstance(upper, TLSTransport) and not upper.is_closing():

@@ -91,13 +91,15 @@ class TunnelledProgram:
         self._routes: Routes = gateway.routes
         self._tunnel: TunnelRoute | None = self._routes.tunnel_at(listener)
         self._connecting: asyncio.Task[None] | None = None
+        self._reached_by: TunnelRoute | None = None
         self._counted = 0, 0  # bytes
         self.leaf: Leaf = b"", b""
         self.entry = ConnectionEntry(str(listener), "", "", 0.0)
         times = self._routes.config.times
         self.relay = Relay(
-            self._begin, self._over, idle=times.idle, half_closed=times.half_closed, client=LocalEnd
-        )
+            self._begin, self._over, idle=times.idle, half_closed=times.half_closed, client=LocalEnd,
+            reached=self._judge_reached,
+        )  # fmt: skip
         self.relay.use_tls()
         if isinstance(self.relay.client, LocalEnd):
             self.relay.client.catch_up = self.catch_up
@@ -121,6 +123,7 @@ class TunnelledProgram:
         if why is not None:
             relay.failed(why)
             return
+        self._reached_by = tunnel
         self._connecting = loop.create_task(self._connect(tunnel))
 
     async def _connect(self, tunnel: TunnelRoute) -> None:
@@ -134,8 +137,12 @@ class TunnelledProgram:
             return
         self._gateway.meter.took(Timing.BACKEND, loop.time() - began)
         self._note_server()
-        if self._tunnel is not None and self._tunnel is not tunnel:
-            judge_services([self.relay.service.transport], self._tunnel.client, tunnel.client)
+
+    def _judge_reached(self) -> None:
+        """The server is there: verify it by what counts now, before anything passes to it."""
+        self.catch_up()
+        if self._tunnel is not None and self._reached_by is not None:
+            judge_services([self.relay.service.transport], self._tunnel.client, self._reached_by.client)
 
     def _note_server(self) -> None:
         """Note who the server is, for the line of this connection."""
