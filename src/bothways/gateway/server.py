@@ -34,13 +34,13 @@ from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import CurrentState, Meter
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.observe.refusals import Refusals
-from bothways.gateway.observe.snapshot import live_row, publish
+from bothways.gateway.observe.snapshot import live_row, program_row, publish
 from bothways.gateway.proxy_protocol.reading import Announced
 from bothways.gateway.relay.relay import PlainEnd, TLSEnd
 from bothways.gateway.routes.newly_listed import listed_in, newly_listed
 from bothways.gateway.routes.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
-from bothways.gateway.tunnels.tunnelled import OpenTunnels, TunnelledProgram
+from bothways.gateway.tunnels.tunnelled import OpenTunnels, TunnelledProgram, tunnel_row
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.shortage import report_shortages
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from bothways.gateway.observe.pages import PageAnswer
     from bothways.gateway.observe.spans import Spans
 
-CONNECTIONS = 100  # that are shown of each process
+CONNECTIONS, PROGRAMS = 100, 50  # that are shown of each process
 OBSERVE_SECONDS = 1.0  # how often our numbers are brought up to date
 
 
@@ -311,7 +311,11 @@ class Gateway:
         now = asyncio.get_running_loop().time()
         newest = islice(reversed(self.clients.established), CONNECTIONS)
         live = [live_row(each.entry, now - each.entry.began) for each in newest]
-        publish(self.meter.slot, self.clients.by_text, live, self._refusals.facts())
+        tunnels = [tunnel_row(each.config, self.tunnelled) for each in self.routes.tunnels]
+        programs = [
+            program_row(each.entry, now - each.entry.began) for each in self.tunnelled.newest(PROGRAMS)
+        ]
+        publish(self.meter.slot, self.clients.by_text, live, self._refusals.facts(), tunnels, programs)
 
     @property
     def spans(self) -> Spans | None:

@@ -143,3 +143,14 @@ def test_a_verified_client_that_is_refused_does_not_fill_the_log(setting: Settin
     for _ in range(AT_ONCE + 5):
         reported.connection(entry(peer=peer(setting.mutual), verdict="refused"), 0.0)
     assert len(lines) == AT_ONCE
+
+
+def test_a_line_about_a_tunnel_has_the_server_to_which_it_leads(setting: Setting) -> None:
+    """In it `who` is this server; in a line about a client there is none."""
+    lines: list[str] = []
+    told = entry(client="unix", route="db", leads_to="db.example:5432", asked="db.example", verdict="allowed")
+    log(lines).connection(told, 1.5)
+    log(lines, "json").connection(told, 1.5)
+    log(lines, "json").connection(entry(verdict="allowed"), 1.5)
+    assert 'Z unix route="db" server="db.example:5432" name="db.example" who=- verdict=allowed' in lines[0]
+    assert [json.loads(each)["server"] for each in lines[1:]] == ["db.example:5432", None]

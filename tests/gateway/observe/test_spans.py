@@ -12,6 +12,7 @@ from bothways.gateway.log.endings import Code, Ending
 from bothways.gateway.log.log import ConnectionEntry
 from bothways.servers.report_limits import AT_ONCE, ReportLimits
 from gateway_talk import ANYBODY, PAGE, Setting, service, until
+from tunnel_talk import connected, echoed, is_cut, port, table, tls_server, write
 
 pytest.importorskip("opentelemetry.sdk.trace", reason="needs opentelemetry-sdk, of requirements/dev.txt")
 
@@ -88,6 +89,36 @@ def test_a_client_its_handshake_and_its_requests_are_spans_of_one_trace(
     )  # fmt: skip
     assert (refused.attributes["bothways.code"], refused.status.is_ok) == ("REVOKED", False)
     assert "secret" not in "".join(each.to_json() for each in exporter.get_finished_spans())
+
+
+def test_a_connection_through_a_tunnel_has_the_span_of_a_client_of_its_server(
+    setting: Setting, exporter: InMemorySpanExporter
+) -> None:
+    async def talk() -> None:
+        async with tls_server(setting) as one, tls_server(setting, "revoked") as two:
+            traced = "[traces]\nopentelemetry = true\n"
+            write(setting, table(setting, port(one)), table(setting, port(two), name="cache"), traced)
+            async with setting.gateway():
+                program = await connected(setting)
+                assert await echoed(program, b"a") == b"a"
+                program[1].close()
+                assert await is_cut(await connected(setting, "cache"))
+                await until(lambda: len(named(exporter, "connection")) == 2)
+
+    asyncio.run(talk())
+    [reached] = named(exporter, "connect")
+    allowed, refused = sorted(
+        named(exporter, "connection"), key=lambda each: each.attributes["bothways.verdict"]
+    )
+    assert reached.parent == allowed.context
+    assert {each.kind for each in (allowed, refused)} == {trace.SpanKind.CLIENT}
+    assert (allowed.attributes["bothways.server"], allowed.attributes["bothways.route"]) == (
+        "localhost",
+        "db",
+    )
+    assert allowed.attributes["tls.server.subject"] == "CN=good server"
+    assert allowed.attributes["bothways.leads_to"].startswith("localhost:")
+    assert (refused.attributes["bothways.code"], refused.status.is_ok) == ("REVOKED", False)
 
 
 def test_strangers_have_so_many_spans_and_attributes_are_short(exporter: InMemorySpanExporter) -> None:

@@ -25,19 +25,26 @@ NASTY = "<script>alert(1)</script>\"'&\u202e\x1b[31m</pre></details>"
 STATUS = '[status]\nhost = "localhost"\nport = 0\n[[status.allow]]\ndns = "admin.example"\n'
 ROW = {
     "code": "EXPIRED", "count": 2, "at": NOW.isoformat(), "client": "192.0.2.7:5", "who": "", "route": "db",
-    "ended": "expired", "cause": "EXPIRED", "ladder": "client  server",
+    "ended": "expired", "verified": "client", "cause": "EXPIRED", "ladder": "client  server",
 }  # fmt: skip
 
 
 def status(**fields: Any) -> Status:
     known: dict[str, Any] = dict.fromkeys(("workers", "serving", "generation", "open"), 1)
-    known |= {name: [] for name in ("problems", "connections", "refusals", "expiring", "evidence")}
+    known |= {
+        name: []
+        for name in ("problems", "connections", "refusals", "expiring", "evidence", "tunnels", "programs")
+    }
     return Status(at=NOW, **(known | fields))
 
 
 def live(**fields: Any) -> dict[str, Any]:
     texts = dict.fromkeys(("who", "client", "route", "rule", "tls", "suite"), "text")
     return {**texts, "seconds": 5.0, "bytes_in": 1, "bytes_out": 2048, "resumed": False, **fields}
+
+
+def program(**fields: Any) -> dict[str, Any]:
+    return {**live(), "server": "db.example:5432", "end": NOW.isoformat(), **fields}
 
 
 def test_nothing_of_a_peer_becomes_markup() -> None:
@@ -48,13 +55,15 @@ def test_nothing_of_a_peer_becomes_markup() -> None:
         status(
             problems=[NASTY],
             connections=[live(**texts)],
-            refusals=[row],
+            tunnels=[{**dict.fromkeys(("name", "listener", "server", "server_name"), NASTY), "open": 1}],
+            programs=[program(**texts, server=NASTY)],
+            refusals=[row, {**row, "verified": "server"}],
             expiring=[Expiring(NASTY, "own", NASTY, NOW, NOW)],
             evidence=[Evidence(NASTY, "crl", NASTY, NOW, NOW)],
         )
     ).content.decode()
     assert page.count("<script") == 1 and page.count("</script>") == 1 and "<script>" not in page
-    assert page.count("</pre>") == 1 and page.count("</details>") == 1
+    assert page.count("</pre>") == 2 and page.count("</details>") == 2
     body, island = page.split('<script type="application/json" id="status">')
     assert "\u202e" not in page and "\x1b" not in page
     assert json.loads(island.partition("</script>")[0])["connections"][0]["who"] == NASTY

@@ -196,6 +196,9 @@ class FakeTransport:
     def resume_reading(self) -> None:
         self.reads = True
 
+    def is_closing(self) -> bool:
+        return False
+
     def write(self, data: bytes) -> None:
         self.written += data
         self.end.pause_writing()

@@ -13,35 +13,17 @@ import pytest
 
 from bothways import ClientConfig, ConfigError, ServerConfig
 from bothways.addresses import TCPAddress, UnixAddress
-from bothways.aio import Server, start_server
+from bothways.aio import start_server
 from bothways.gateway.tunnels import tunnel as module
 from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
 from bothways.starttls import PROTOCOLS
-from bothways.testing import Identity
 from bothways.trust.revocation import Revocation
 from gateway_talk import Setting, until
+from tunnel_talk import port, tls_server
 
 pytestmark = pytest.mark.network
 
 Ends = list[tuple[str, Exception | None]]
-
-
-@contextlib.asynccontextmanager
-async def tls_server(setting: Setting, kind: Any = "good") -> AsyncIterator[Server]:
-    """Sends back what comes, to clients with a certificate."""
-
-    async def echo(reader: Any, writer: Any) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-        writer.write(writer.peer.names.common_name.encode())
-        writer.write_eof()
-
-    mutual = setting.mutual
-    mine = kind if isinstance(kind, Identity) else mutual.identity("server", kind)
-    config = ServerConfig(credentials=mine.credentials, client_anchors=mutual.anchors)
-    async with await start_server(echo, "127.0.0.1", 0, config, refused=lambda *_: None) as server:
-        yield server
 
 
 @contextlib.asynccontextmanager
@@ -56,10 +38,6 @@ async def tunnel(setting: Setting, port: int, ends: Ends, **options: Any) -> Asy
     finally:
         await made.close()
     assert not path.exists()
-
-
-def port(server: Server) -> int:
-    return int(server.sockets[0].getsockname()[1])
 
 
 def test_a_program_without_tls_reaches_a_server_as_whom_the_certificate_names(setting: Setting) -> None:

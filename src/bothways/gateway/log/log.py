@@ -15,6 +15,7 @@ from bothways.describe.escape import visible
 from bothways.errors import PeerFault, TLSError
 from bothways.gateway.log.causes import causes_of, causes_of_request
 from bothways.gateway.log.endings import Ending, Why, ending_of, ending_of_client, is_verdict
+from bothways.roles import Role
 from bothways.servers.report_limits import ReportLimits
 from bothways.tls.events import Peer
 
@@ -31,6 +32,8 @@ class ConnectionEntry:
     is verified, then "allowed" or "refused"; "withdrawn" for one that was allowed and no longer is.  peer: who a client
     is whose certificate is verified, also one that no rule lets in.  rule: which rule decided.  ending: why it ended.
     failure: the error of TLS that it was, if any.  proxy: the address of the proxy that announced the client.
+    leads_to: the address of the server to which a tunnel leads its client, a program without TLS. Then all that is said
+    of certificates is about this server; None for a client that is verified itself.
     """
 
     listener: str
@@ -51,6 +54,7 @@ class ConnectionEntry:
     ending: Ending | None = None
     failure: TLSError | None = field(default=None, repr=False)
     proxy: str | None = None
+    leads_to: str | None = None
 
     def conclude(self, failure: Exception | None) -> None:
         """Note what was decided of the client at last, also of one that was let in before, and why it ended."""
@@ -74,6 +78,11 @@ class ConnectionEntry:
         if self.peer is not None or not isinstance(self.failure, PeerFault):
             return None
         return next((each.subject for each in self.failure.reasons if each.position == 0), "") or None
+
+    @property
+    def verified(self) -> Role:
+        """Who is verified, and what `peer` is."""
+        return Role.CLIENT if self.leads_to is None else Role.SERVER
 
     @property
     def is_known(self) -> bool:
@@ -206,6 +215,7 @@ class Log:
             "proxy": entry.proxy,
             "listener": entry.listener,
             "route": entry.route,
+            "server": entry.leads_to,
             "who": None if entry.peer is None else identity(entry.peer),
             "rule": entry.rule,
         }
@@ -249,6 +259,7 @@ class Log:
             self._time(ended_at),
             entry.client,
             f"route={_quoted(entry.route)}",
+            *([] if entry.leads_to is None else [f"server={_quoted(entry.leads_to)}"]),
             f"name={_quoted(entry.asked)}",
             _who(entry),
             *([] if entry.presented is None else [f"presented={_quoted(entry.presented)}"]),

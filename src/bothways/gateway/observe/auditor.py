@@ -50,7 +50,7 @@ class Auditor:
             file.close()
 
     def decision(self, entry: ConnectionEntry) -> str | None:
-        """Record what was decided about a client; returns why that is not possible."""
+        """Record what was decided about a client, or the server of a tunnel; returns why that is not possible."""
         if self._file is None:
             return None
         if entry.peer is None and not self._limits.may_report(entry.host):
@@ -60,6 +60,7 @@ class Auditor:
             "client": entry.client,
             "listener": entry.listener,
             "route": entry.route,
+            "server": entry.leads_to,
             "rule": None if entry.rule is None else visible(entry.rule, NAME_LIMIT),
             "server_name": None if entry.asked is None else visible(entry.asked, NAME_LIMIT),
             "who": None if entry.peer is None else identity(entry.peer),

@@ -12,6 +12,7 @@ from bothways.gateway.log.endings import ALERT, LIMITS
 from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.board import Slot
 from bothways.iana import Alert
+from bothways.roles import Role
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LIMIT_CODES = frozenset(each.name for each in LIMITS)
@@ -32,10 +33,13 @@ class Metric(Enum):
 
     CONNECTIONS_ENDED = MetricRow("Connections that have ended, by the code of the reason.", ("code",))
     HANDSHAKES = MetricRow(
-        "Handshakes that have ended, by outcome, and by the code of the reason.", ("outcome", "code")
+        "Handshakes of clients that have ended, by outcome, and by the code of the reason.",
+        ("outcome", "code"),
     )
     RESUMED_HANDSHAKES = MetricRow("Completed handshakes that resumed a session.")
-    DECISIONS = MetricRow("Decisions about verified clients.", ("route", "rule", "verdict"))
+    DECISIONS = MetricRow(
+        "Decisions about verified clients, and servers of tunnels.", ("route", "rule", "verdict")
+    )
     BYTES = MetricRow("Bytes inside TLS, from clients (in) and to clients (out).", ("route", "direction"))
     LIMITS_HIT = MetricRow("Connections that a limit ended.", ("limit",))
     REQUESTS = MetricRow("Requests of HTTP, by the class of the status.", ("route", "status"))
@@ -92,7 +96,7 @@ class Meter:
         counters.add(name_of(f"{SECONDS_NAME}_sum", phase.value), seconds)
 
     def moved(self, route: str, received: int, sent: int) -> None:
-        """Count bytes of a client."""
+        """Count bytes of a client, or of a program in a tunnel."""
         self.count(Metric.BYTES, route, "in", amount=received)
         self.count(Metric.BYTES, route, "out", amount=sent)
 
@@ -104,7 +108,7 @@ class Meter:
         self.took(Timing.HANDSHAKE, seconds)
 
     def decided(self, entry: ConnectionEntry) -> None:
-        """Count a decision about a verified client."""
+        """Count a decision about a verified client, or the server of a tunnel."""
         self.count(Metric.DECISIONS, entry.route or "", entry.rule or "", entry.verdict)
 
     def ended(self, entry: ConnectionEntry) -> None:
@@ -113,7 +117,7 @@ class Meter:
         self.count(Metric.CONNECTIONS_ENDED, code)
         if code in LIMIT_CODES:
             self.count(Metric.LIMITS_HIT, code)
-        if not entry.is_known:
+        if not entry.is_known and entry.verified is Role.CLIENT:
             self.count(Metric.HANDSHAKES, _outcome(entry), code)
         if entry.verdict == "withdrawn" or (entry.verdict == "refused" and entry.peer is not None):
             self.decided(entry)

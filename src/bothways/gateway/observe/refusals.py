@@ -21,6 +21,7 @@ from bothways.gateway.log.endings import Code
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import identity_text
+from bothways.roles import Role
 from bothways.servers.report_limits import Allowance
 
 GROUPS = 40
@@ -28,17 +29,19 @@ LADDER_LIMIT = 6000  # characters
 LADDER_WIDTH = 64
 AT_ONCE, EVERY_SECONDS = 5, 1.0  # ladders that are drawn
 RENEW_SECONDS = 60.0  # how old a ladder may be before another one is drawn
-QUIET = frozenset({Code.CLIENT_LEFT.name, Code.GATEWAY_ENDED.name, Code.CLOSED.name})
+QUIET = frozenset(each.name for each in (Code.CLIENT_LEFT, Code.CLIENT_LOST, Code.GATEWAY_ENDED, Code.CLOSED))
 
 
 @dataclass(slots=True)
 class RefusalCount:
-    """The refusals of one code. at: when the last one was.  client, who, ended: of that one.
+    """The refusals of one code. verified: whose certificate was, "client" or "server", that of a tunnel.
 
-    cause, ladder: of one of them; empty where there is none.
+    at: when the last one was.  client, who, ended: of that one.  cause, ladder: of one of them; empty where there is
+    none.
     """
 
     code: str
+    verified: str = "client"
     count: int = 0
     at: str = ""
     client: str = ""
@@ -47,6 +50,15 @@ class RefusalCount:
     ended: str = ""
     cause: str = ""
     ladder: str = ""
+
+
+_Key = tuple[str, Role]
+
+
+def _refused_us(entry: ConnectionEntry) -> bool:
+    """Whether the server of a tunnel, which is verified, has refused our certificate: it may do so later than we."""
+    is_alert = isinstance(entry.failure, PeerAlert) or entry.code == Code.BACKEND_REFUSED.name
+    return is_alert and entry.verified is Role.SERVER
 
 
 def load_ladders() -> None:
@@ -65,17 +77,17 @@ class Refusals:
     ) -> None:
         self._clock = clock
         self._now = now
-        self._groups: OrderedDict[str, RefusalCount] = OrderedDict()
-        self._drawn: dict[str, float] = {}
+        self._groups: OrderedDict[_Key, RefusalCount] = OrderedDict()
+        self._drawn: dict[_Key, float] = {}
         self._allowance = Allowance(AT_ONCE, EVERY_SECONDS)
 
     def note(self, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, if it was refused. notes: of its handshake; there may be none."""
-        code = counted_code(entry.code)
-        if entry.verdict == "allowed" or not code or code in QUIET:
+        code, verified = counted_code(entry.code), entry.verified
+        if not code or code in QUIET or (entry.verdict == "allowed" and not _refused_us(entry)):
             return
-        group = self._groups.setdefault(code, RefusalCount(code))
-        self._groups.move_to_end(code)
+        group = self._groups.setdefault((code, verified), RefusalCount(code, verified.value))
+        self._groups.move_to_end((code, verified))
         if len(self._groups) > GROUPS:
             gone, _ = self._groups.popitem(last=False)
             self._drawn.pop(gone, None)
@@ -84,31 +96,34 @@ class Refusals:
         group.client, group.route = entry.client, entry.route or ""
         group.who = "" if entry.peer is None else identity_text(entry.peer.names)
         group.ended = words_of(entry)
-        self._draw(group, entry, notes)
+        self._draw((code, verified), group, entry, notes)
 
     def facts(self) -> list[dict[str, Any]]:
         """Return all of them, the last one first."""
         return [asdict(each) for each in reversed(self._groups.values())]
 
-    def _draw(self, group: RefusalCount, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
+    def _draw(self, key: _Key, group: RefusalCount, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Find the cause of this one and draw its ladder, unless there is a young one, or too many were drawn.
 
         What has no ladder, such as a client that requested no TLS, has a cause all the same.
         """
         now, error = self._clock(), entry.failure
-        drawn = self._drawn.get(group.code)
+        drawn = self._drawn.get(key)
         if (drawn is not None and now < drawn + RENEW_SECONDS) or not self._allowance.take(now):
             return
         if not isinstance(error, (PeerFault, PeerAlert)):
-            self._drawn[group.code] = now
+            self._drawn[key] = now
             group.cause = visible("".join(entry.causes[:1]), NAME_LIMIT)
             return
         from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
         from bothways.ladder.text import as_text
 
         causes = explain_failure(error)
-        self._drawn[group.code] = now
+        self._drawn[key] = now
         group.cause = visible(causes.causes[0].cause.name, NAME_LIMIT)
-        picture = lay_out((), notes, self._now(), server_error=error, server_causes=causes)
+        if entry.verified is Role.CLIENT:
+            picture = lay_out((), notes, self._now(), server_error=error, server_causes=causes)
+        else:
+            picture = lay_out(notes, (), self._now(), client_error=error, client_causes=causes)
         text = as_text(picture, LADDER_WIDTH)
         group.ladder = text if len(text) <= LADDER_LIMIT else text[:LADDER_LIMIT] + "\n..."

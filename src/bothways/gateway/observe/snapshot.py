@@ -23,10 +23,13 @@ def publish(
     connections: Mapping[str, int],
     live: Iterable[dict[str, Any]] = (),
     refusals: Sequence[dict[str, Any]] = (),
+    tunnels: Iterable[dict[str, Any]] = (),
+    programs: Iterable[dict[str, Any]] = (),
 ) -> None:
     """Write the document of a process. connections: how many are open, by `identity_text` of their clients.
 
-    live: some of them, as `live_row` returns them.  refusals: as `Refusals.facts` returns them.
+    live: some of them, as `live_row` returns them.  refusals: as `Refusals.facts` returns them.  tunnels: each, with
+    how many connections it has.  programs: some of these, as `program_row` returns them.
     """
     counts = Counter(connections)
     most = dict(counts.most_common(IDENTITIES))
@@ -37,10 +40,15 @@ def publish(
         "open": counts.total(),
         "connections": list(live),
         "refusals": list(refusals),
+        "tunnels": list(tunnels),
+        "programs": list(programs),
     }
     text = _encoded(document)
     if len(text) > DOCUMENT_BYTES:
-        text = _encoded({**document, "refusals": [{**each, "ladder": ""} for each in refusals]})
+        document["refusals"] = [{**each, "ladder": ""} for each in refusals]
+        text = _encoded(document)
+    if len(text) > DOCUMENT_BYTES:
+        text = _encoded({**document, "connections": [], "programs": []})
     slot.document.write(text)
 
 
@@ -57,6 +65,15 @@ def live_row(entry: ConnectionEntry, seconds: float) -> dict[str, Any]:
         "tls": entry.version or "",
         "suite": entry.suite or "",
         "resumed": entry.resumed,
+    }
+
+
+def program_row(entry: ConnectionEntry, seconds: float) -> dict[str, Any]:
+    """Return what is shown of an open connection through a tunnel; `end` is when the server's certificate expires."""
+    certificate = None if entry.peer is None else entry.peer.certificate
+    return live_row(entry, seconds) | {
+        "server": visible(entry.leads_to or "", NAME_LIMIT),
+        "end": "" if certificate is None else certificate.not_valid_after_utc.isoformat(),
     }
 
 

@@ -16,6 +16,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from bothways.describe.escape import visible
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
 from bothways.gateway.observe.snapshot import identity_text
+from bothways.roles import Role
 from bothways.servers.report_limits import ReportLimits
 
 NAME = "bothways.gateway"
@@ -38,9 +39,10 @@ class Spans:
         self._zero = self._measured()
 
     def established(self, entry: ConnectionEntry) -> Span:
-        """Begin the span of a client that was let in; its handshake is in it."""
-        span = self._begin("connection", entry.began, None)
-        self._begin("handshake", entry.began, span).end(end_time=self._at(self._clock()))
+        """Begin the span of a client that was let in; its handshake is in it, or how the server was reached."""
+        span = self._connection(entry)
+        phase = "handshake" if entry.verified is Role.CLIENT else "connect"
+        self._begin(phase, entry.began, span).end(end_time=self._at(self._clock()))
         span.set_attributes(_identity(entry))
         return span
 
@@ -57,16 +59,21 @@ class Spans:
         if span is None:
             if entry.is_known or not self._limits.may_report(entry.host):
                 return
-            span = self._begin("connection", entry.began, None)
+            span = self._connection(entry)
             span.set_attributes(_identity(entry))
         span.set_attributes(_ending(entry))
         if entry.verdict != "allowed":
             span.set_status(Status(StatusCode.ERROR, words_of(entry)))
         span.end(end_time=self._at(self._clock()))
 
-    def _begin(self, name: str, began: float, parent: Span | None) -> Span:
+    def _connection(self, entry: ConnectionEntry) -> Span:
+        kind = SpanKind.SERVER if entry.verified is Role.CLIENT else SpanKind.CLIENT
+        return self._begin("connection", entry.began, None, kind)
+
+    def _begin(
+        self, name: str, began: float, parent: Span | None, kind: SpanKind = SpanKind.INTERNAL
+    ) -> Span:
         context = trace.set_span_in_context(trace.INVALID_SPAN if parent is None else parent)
-        kind = SpanKind.SERVER if parent is None else SpanKind.INTERNAL
         return self._tracer.start_span(name, context, kind=kind, start_time=self._at(began))
 
     def _at(self, seconds: float) -> int:
@@ -82,13 +89,15 @@ class Spans:
 
 
 def _identity(entry: ConnectionEntry) -> Attributes:
+    who = entry.verified.value
     found: dict[str, Any] = {
         "client.address": entry.host,
         "bothways.listener": entry.listener,
         "bothways.route": entry.route,
         "bothways.rule": entry.rule,
-        "bothways.client": None if entry.peer is None else identity_text(entry.peer.names),
-        "tls.client.subject": None if entry.peer is None else entry.peer.names.subject,
+        "bothways.leads_to": entry.leads_to,
+        f"bothways.{who}": None if entry.peer is None else identity_text(entry.peer.names),
+        f"tls.{who}.subject": None if entry.peer is None else entry.peer.names.subject,
         "tls.client.server_name": entry.asked,
         "tls.protocol.version": entry.version,
         "tls.cipher": entry.suite,

@@ -66,7 +66,10 @@ SECURITY = (
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the page shows. at: when.  refusals, connections: as workers wrote them, of all of them."""
+    """What the page shows. at: when.  refusals, connections, tunnels, programs: as workers wrote them, of all of them.
+
+    open: the connections of clients; those through a tunnel are counted there.
+    """
 
     at: datetime
     problems: list[str]
@@ -76,6 +79,8 @@ class Status:
     open: int
     connections: list[dict[str, Any]]
     refusals: list[dict[str, Any]]
+    tunnels: list[dict[str, Any]]
+    programs: list[dict[str, Any]]
     expiring: list[Expiring]
     evidence: list[Evidence]
 
@@ -83,8 +88,10 @@ class Status:
 def status_of(board: Board, held: Held, at: datetime) -> Status:
     """Return what is known at a time. held: the files that are in use."""
     several = documents(board)
-    connections = [row for each in several for row in each.get("connections", ())]
-    connections.sort(key=lambda row: float(row["seconds"]))
+    connections, programs = (
+        sorted((row for each in several for row in each.get(kind, ())), key=lambda row: float(row["seconds"]))
+        for kind in ("connections", "programs")
+    )
     states = [each.state.read() for each in board.workers]
     return Status(
         at,
@@ -95,23 +102,38 @@ def status_of(board: Board, held: Held, at: datetime) -> Status:
         sum(each["open"] for each in several),
         connections[:CONNECTIONS],
         merged([row for each in several for row in each.get("refusals", ())])[:ROWS],
+        _tunnels_of(several),
+        programs[:CONNECTIONS],
         expiring(held)[:ROWS],
         evidence(held)[:ROWS],
     )
 
 
 def merged(several: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return refusals of all workers by their codes: the counts summed, and all else of the last one."""
-    found: dict[str, dict[str, Any]] = {}
+    """Return refusals of all workers by their codes: the counts summed, and all else of the last one.
+
+    Those of clients and of servers of tunnels are apart.
+    """
+    found: dict[tuple[str, str], dict[str, Any]] = {}
     for row in sorted(several, key=lambda each: str(each["at"])):
-        before = found.get(row["code"], {"count": 0, "ladder": "", "cause": ""})
-        found[row["code"]] = {
+        key = row["code"], row["verified"]
+        before = found.get(key, {"count": 0, "ladder": "", "cause": ""})
+        found[key] = {
             **row,
             "count": row["count"] + before["count"],
             "ladder": row["ladder"] or before["ladder"],
             "cause": row["cause"] or before["cause"],
         }
     return sorted(found.values(), key=lambda each: str(each["at"]), reverse=True)
+
+
+def _tunnels_of(several: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tunnels of all workers, each with all of its connections."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in (row for each in several for row in each.get("tunnels", ())):
+        before = found.get(row["name"], {"open": 0})
+        found[row["name"]] = {**row, "open": row["open"] + before["open"]}
+    return list(found.values())
 
 
 def status_page(status: Status) -> PageAnswer:
@@ -122,10 +144,12 @@ def status_page(status: Status) -> PageAnswer:
             '<main id="main" tabindex="-1">',
             *_refusals(status),
             *_connections(status),
+            *_tunnels(status),
             *_expiring(status),
             *_evidence(status),
             "</main>",
-            '<p class="foot">Names of clients are those of their verified certificates. Reload to see the present.</p>',
+            '<p class="foot">Names of clients and servers are those of their verified certificates. ',
+            "Reload to see the present.</p>",
         )
     )
     text = document(TITLE, STYLE, body, ISLAND, json.dumps(asdict(status), default=str))
@@ -140,8 +164,10 @@ def _top(status: Status) -> Iterator[str]:
         yield f'<div class="verdict bad"><p><b class="failed">✗ Not ready</b></p><ul>{rows}</ul></div>'
     else:
         yield '<div class="verdict"><p><b class="done">✓ Ready</b>: every worker serves this configuration.</p></div>'
+    through = sum(each["open"] for each in status.tunnels)
     counts = (
         ("open connections", status.open),
+        *((("connections through tunnels", through),) if status.tunnels else ()),
         ("kinds of refusals", len(status.refusals)),
         ("refused so far", sum(each["count"] for each in status.refusals)),
         ("workers that serve", f"{status.serving} of {status.workers}"),
@@ -151,8 +177,8 @@ def _top(status: Status) -> Iterator[str]:
     yield "</dl>"
 
 
-def _section(title: str, note: str, rows: Sequence[str], nothing: str) -> Iterator[str]:
-    name = title.split()[0].lower()
+def _section(title: str, note: str, rows: Sequence[str], nothing: str, key: str = "") -> Iterator[str]:
+    name = key or title.split()[0].lower()
     yield f'<section class="section" aria-labelledby="{name}"><h2 id="{name}">{title}</h2>'
     yield f"<p>{note if rows else nothing}</p>"
     if rows:
@@ -170,14 +196,17 @@ def _refusal(row: dict[str, Any], at: datetime) -> str:
     times = "once" if row["count"] == 1 else f"{row['count']:,} times"
     last = f"last {_since(datetime.fromisoformat(row['at']), at)} ago"
     who = f" {escaped(row['who'])}" if row["who"] else ""
-    route = f" for {escaped(row['route'])}" if row["route"] else ""
+    if row["verified"] == "client":
+        route = f" for {escaped(row['route'])}" if row["route"] else ""
+        whom = f"client{who} at {escaped(row['client'])}{route}"
+    else:
+        whom = f"server{who} of the tunnel {escaped(row['route'])}"
     shown = f'<pre tabindex="0">{_lines(row["ladder"])}</pre>'
     ladder = f"<details><summary>Ladder of one of them</summary>{shown}</details>" if row["ladder"] else ""
     return (
         f'<li><div class="head"><span><b>{escaped(row["code"])}</b>{cause}</span>'
         f'<span class="when">{times}, {last}</span></div>'
-        f'<div>{escaped(row["ended"])}</div><div class="more">client{who} at {escaped(row["client"])}{route}</div>'
-        f"{ladder}</li>"
+        f'<div>{escaped(row["ended"])}</div><div class="more">{whom}</div>{ladder}</li>'
     )
 
 
@@ -192,14 +221,47 @@ def _connections(status: Status) -> Iterator[str]:
 
 
 def _connection(row: dict[str, Any]) -> str:
-    resumed = ", resumed" if row["resumed"] else ""
     return (
         f'<li><div class="head"><b>{escaped(row["who"])}</b>'
         f'<span class="when">for {_duration(float(row["seconds"]))}</span></div>'
         f'<div class="more">{escaped(row["client"])} → {escaped(row["route"])} by {escaped(row["rule"])}</div>'
-        f'<div class="more">{_size(row["bytes_in"])} in, {_size(row["bytes_out"])} out; '
-        f"TLS {escaped(row['tls'])}, {escaped(row['suite'])}{resumed}</div></li>"
+        f'<div class="more">{_passed(row)}</div></li>'
     )
+
+
+def _tunnels(status: Status) -> Iterator[str]:
+    """Yield where tunnels lead, and the connections through them, where there are tunnels."""
+    if not status.tunnels:
+        return
+    rows = [
+        f'<li><div class="head"><b>{escaped(each["name"])}</b><span class="when">{each["open"]:,} open</span></div>'
+        f'<div class="more">{escaped(each["listener"])} → {escaped(each["server"])}, whose name is '
+        f"{escaped(each['server_name'])}</div></li>"
+        for each in status.tunnels
+    ]
+    yield from _section("Tunnels", "Local programs without TLS, and where they are led.", rows, "")
+    rows = [_program(each, status.at) for each in status.programs]
+    through = sum(each["open"] for each in status.tunnels)
+    note = f"{len(rows)} of {through:,}, those that began last first."
+    yield from _section("Connections through tunnels", note, rows, "None.", "programs")
+
+
+def _program(row: dict[str, Any], at: datetime) -> str:
+    who = escaped(row["who"]) if row["who"] else "the server is not verified yet"
+    end = datetime.fromisoformat(row["end"]) if row["end"] else None
+    expires = "" if end is None else _ends(end, at, timedelta(days=SOON_DAYS))
+    return (
+        f'<li><div class="head"><b>{who}</b><span class="when">for {_duration(float(row["seconds"]))}</span></div>'
+        f'<div class="more">{escaped(row["client"])} → {escaped(row["route"])} → {escaped(row["server"])}</div>'
+        f'<div class="more">{_passed(row)} {expires and f"; its certificate {expires}"}</div></li>'
+    )
+
+
+def _passed(row: dict[str, Any]) -> str:
+    """Return how much has passed, and how it is encrypted."""
+    moved = f"{_size(row['bytes_in'])} in, {_size(row['bytes_out'])} out"
+    resumed = ", resumed" if row["resumed"] else ""
+    return f"{moved}; TLS {escaped(row['tls'])}, {escaped(row['suite'])}{resumed}" if row["tls"] else moved
 
 
 def _expiring(status: Status) -> Iterator[str]:

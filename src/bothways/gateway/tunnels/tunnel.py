@@ -16,7 +16,7 @@ from functools import partial
 from bothways.addresses import Address, UnixAddress
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
-from bothways.errors import ConfigError, TimedOut, TLSError
+from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.listeners.listening import bound_address, open_listener
@@ -26,6 +26,7 @@ from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.servers.listening import remove_socket_file
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig
+from bothways.tls.events import Observer
 
 DRAIN_SECONDS = 5.0
 READ_SIZE = 4096
@@ -139,16 +140,22 @@ class Tunnel:
         self._told("" if relay.why is None else relay.why.text, relay.error)
 
 
-async def reach(relay: Relay, settings: TunnelSettings) -> bool:
-    """Connect a relay to the server of a tunnel, or have it fail with a sentence that says why."""
+async def reach(relay: Relay, settings: TunnelSettings, observer: Observer | None = None) -> bool:
+    """Connect a relay to the server of a tunnel, or have it fail with a sentence that says why.
+
+    observer: of the handshake.
+    """
     try:
         async with asyncio.timeout(settings.connect):
-            await _connected(relay, settings)
+            await _connected(relay, settings, observer)
     except TimeoutError:
         late = TimedOut(f"no TLS connection within {settings.connect:g} seconds")
         relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}", late), late)
-    except TLSError as error:
+    except (PeerFault, PeerAlert, InternalError) as error:
         relay.failed(ending_of(error, is_verified=False), error)
+    except TLSError as error:  # it ended without a word, or did not change to TLS
+        text = f"{settings.server}: {str(error).partition(chr(10))[0]}"
+        relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text, error), error)
     except OSError as error:
         text = f"{settings.server} cannot be reached: {error.strerror or error}"
         relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text, error), error)
@@ -157,14 +164,15 @@ async def reach(relay: Relay, settings: TunnelSettings) -> bool:
     return False
 
 
-async def _connected(relay: Relay, settings: TunnelSettings) -> None:
+async def _connected(relay: Relay, settings: TunnelSettings, observer: Observer | None) -> None:
     sock = await connected_socket(settings.server)
     try:
         if settings.starttls is not None:
             await _request_tls(sock, StartTLS(settings.starttls, settings.name))
         await create_connection(
-            lambda: relay.service, None, None, settings.config, settings.name, sock=sock, timeout=None
-        )
+            lambda: relay.service, None, None, settings.config, settings.name,
+            sock=sock, timeout=None, observer=observer,
+        )  # fmt: skip
     except BaseException:
         if relay.service.transport is None:
             sock.close()

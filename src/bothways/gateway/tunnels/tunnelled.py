@@ -9,15 +9,20 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from bothways.addresses import host_and_address
 from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
-from bothways.errors import TLSError
+from bothways.describe.escape import visible
+from bothways.describe.recorder import Recorder
+from bothways.errors import PeerAlert, TLSError
 from bothways.gateway.clients.interfaces import ServingGateway
-from bothways.gateway.log.endings import Code, Ending
-from bothways.gateway.log.log import ConnectionEntry
-from bothways.gateway.observe.meter import Metric, Timing, counted_code
+from bothways.gateway.config.tunnel import TunnelConfig
+from bothways.gateway.log.endings import Code, Ending, ending_of, is_verdict
+from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry
+from bothways.gateway.observe.meter import Timing
 from bothways.gateway.relay.relay import PlainEnd, Relay
 from bothways.gateway.routes.backends import judge_services
 from bothways.gateway.routes.newly_listed import Leaf
@@ -25,6 +30,11 @@ from bothways.gateway.routes.routes import Routes, TunnelRoute, svid_problem
 from bothways.gateway.tunnels.tunnel import TunnelSettings, reach
 from bothways.servers.addresses import ListenerAddress
 from bothways.trust.certificate.parsed import ParsedCertificate
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+    from bothways.gateway.observe.spans import Spans
 
 
 class OpenTunnels:
@@ -40,6 +50,14 @@ class OpenTunnels:
 
     def __iter__(self) -> Iterator[TunnelledProgram]:
         return iter(tuple(self._all))
+
+    def count(self, listener: ListenerAddress) -> int:
+        """Return how many connections the tunnel at a listener has."""
+        return self._counts[listener]
+
+    def newest(self, most: int) -> list[TunnelledProgram]:
+        """Return those that began last, the last one first."""
+        return list(islice(reversed(self._all), most))
 
     def enter(self, program: TunnelledProgram, listener: ListenerAddress, most: int) -> Ending | None:
         """Count a connection; returns why there is no place for it. most: that its tunnel may have."""
@@ -63,10 +81,23 @@ class OpenTunnels:
             await self._emptied.wait()
 
 
+def tunnel_row(tunnel: TunnelConfig, opened: OpenTunnels) -> dict[str, Any]:
+    """Return what is shown of a tunnel."""
+    texts = {
+        "name": tunnel.name,
+        "listener": str(tunnel.listener.address),
+        "server": str(tunnel.server),
+        "server_name": tunnel.tls.server_name,
+    }
+    shown = {key: visible(each, NAME_LIMIT) for key, each in texts.items()}
+    return {**shown, "open": opened.count(tunnel.listener.address)}
+
+
 class LocalEnd(PlainEnd):
     """The end of a local program. What passes does so only while the server is verified by what counts now."""
 
     catch_up: Callable[[], None]
+    first_answer: Callable[[], None] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the program sends."""
@@ -77,6 +108,9 @@ class LocalEnd(PlainEnd):
     def write(self, data: bytes) -> None:
         """Send to the program what the server has sent."""
         self.catch_up()
+        if self.first_answer is not None:
+            self.first_answer()
+            self.first_answer = None
         if self.relay.is_open:
             super().write(data)
 
@@ -94,15 +128,19 @@ class TunnelledProgram:
         self._reached_by: TunnelRoute | None = None
         self._counted = 0, 0  # bytes
         self.leaf: Leaf = b"", b""
-        self.entry = ConnectionEntry(str(listener), "", "", 0.0)
+        self.entry = ConnectionEntry(str(listener), "", "", 0.0, leads_to="")
+        self._recorder = None if self._routes.config.status is None else Recorder()
+        self._spans: Spans | None = None
+        self._span: Span | None = None
         times = self._routes.config.times
         self.relay = Relay(
             self._begin, self._over, idle=times.idle, half_closed=times.half_closed, client=LocalEnd,
-            reached=self._judge_reached,
+            reached=self._reached,
         )  # fmt: skip
         self.relay.use_tls()
         if isinstance(self.relay.client, LocalEnd):
             self.relay.client.catch_up = self.catch_up
+            self.relay.client.first_answer = self._stop_recording
 
     # -- the connection to the server ------------------------------------------------------------------
 
@@ -116,6 +154,7 @@ class TunnelledProgram:
             relay.failed(Ending.of(Code.ROUTE_GONE, "there is no tunnel for it any more"))
             return
         entry.route, entry.asked = tunnel.config.name, tunnel.config.tls.server_name
+        entry.leads_to = str(tunnel.config.server)
         why = self._opened.enter(self, self._listener, tunnel.config.connections)
         problem = svid_problem(tunnel.ends)
         if why is None and problem is not None:
@@ -127,22 +166,39 @@ class TunnelledProgram:
         self._connecting = loop.create_task(self._connect(tunnel))
 
     async def _connect(self, tunnel: TunnelRoute) -> None:
-        config, loop = tunnel.config, asyncio.get_running_loop()
+        config = tunnel.config
         settings = TunnelSettings(
             tunnel.client, config.server, config.tls.server_name, config.starttls,
             connect=self._routes.config.times.connect,
         )  # fmt: skip
-        began = loop.time()
-        if not await reach(self.relay, settings):
-            return
-        self._gateway.meter.took(Timing.BACKEND, loop.time() - began)
-        self._note_server()
+        await reach(self.relay, settings, self._recorder)
 
-    def _judge_reached(self) -> None:
-        """The server is there: verify it by what counts now, before anything passes to it."""
+    def _reached(self) -> None:
+        """The server is there: verify it by what counts now and record that, before anything passes."""
+        gateway, entry, transport = self._gateway, self.entry, self.relay.service.transport
+        self._note_server()
         self.catch_up()
         if self._tunnel is not None and self._reached_by is not None:
-            judge_services([self.relay.service.transport], self._tunnel.client, self._reached_by.client)
+            judge_services([transport], self._tunnel.client, self._reached_by.client)
+        if entry.peer is None or self.relay.why is not None or transport.is_closing():
+            return
+        entry.verdict = "allowed"
+        gateway.meter.took(Timing.BACKEND, asyncio.get_running_loop().time() - entry.began)
+        gateway.meter.decided(entry)
+        self._spans = gateway.spans
+        self._span = None if self._spans is None else self._spans.established(entry)
+        problem = gateway.auditor.decision(entry)
+        if problem is not None:
+            self.relay.end(Ending.of(Code.NOT_RECORDED, problem))
+
+    def _stop_recording(self) -> None:
+        """The server has sent something: it refuses us no more, and nothing has to be shown of its handshake."""
+        if self._recorder is not None:
+            transport = self.relay.service.transport
+            if isinstance(transport, TLSTransport):
+                transport.tls.connection.stop_observing()
+            self._recorder.stop()
+            self._recorder.notes.clear()
 
     def _note_server(self) -> None:
         """Note who the server is, for the line of this connection."""
@@ -151,11 +207,10 @@ class TunnelledProgram:
             return
         connection = transport.tls.connection
         entry.version, entry.suite, entry.resumed = connection.version, connection.suite, connection.resumed
-        if connection.peer is None:
-            return
-        entry.peer, entry.verdict = connection.peer, "allowed"
-        leaf = ParsedCertificate(connection.peer.verdict.path_der[0])
-        self.leaf = leaf.normal_issuer, leaf.serial
+        entry.peer = connection.peer
+        if connection.peer is not None:
+            leaf = ParsedCertificate(connection.peer.verdict.path_der[0])
+            self.leaf = leaf.normal_issuer, leaf.serial
 
     # -- change ----------------------------------------------------------------------------------------
 
@@ -215,8 +270,19 @@ class TunnelledProgram:
             self._connecting.cancel()
         entry = self.entry
         self.count_bytes()
-        entry.ending = relay.why
+        entry.ending, error = relay.why, relay.error
+        if error is not None and (isinstance(error, PeerAlert) or is_verdict(error)):
+            entry.ending = ending_of(
+                error, is_verified=True
+            )  # though it comes when the server was let in already
         entry.conclude(relay.error)
-        self._gateway.meter.count(Metric.CONNECTIONS_ENDED, counted_code(entry.code))
-        self._gateway.lines.connection(entry, asyncio.get_running_loop().time() - entry.began)
+        gateway, now = self._gateway, asyncio.get_running_loop().time()
+        gateway.meter.ended(entry)
+        spans = self._spans or gateway.spans
+        if spans is not None:
+            spans.ended(entry, self._span)
+        gateway.note_refusal(entry, () if self._recorder is None else self._recorder.notes)
+        if entry.verdict in ("refused", "withdrawn"):
+            gateway.auditor.decision(entry)
+        gateway.lines.connection(entry, now - entry.began)
         self._opened.leave(self)
