@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import click
@@ -61,7 +62,7 @@ from bothways.http2 import receiver as http2_receiver
 from bothways.iana import CertificateCompressionAlgorithm
 from bothways.ladder import json_form
 from bothways.roles import Version
-from bothways.servers import listening, places, report_limits
+from bothways.servers import garbage, listening, places, report_limits
 from bothways.signers import SigningPool, pool
 from bothways.spiffe import messages as svid_messages
 from bothways.spiffe import workload_api
@@ -367,6 +368,10 @@ VALUES = {
     ),
     "pauses before a worker that never was ready is started again": (
         f"{supervisor.FIRST_DELAY} to {seconds(supervisor.LONGEST_DELAY_FAILED)}"
+    ),
+    "new objects until a full pass of the garbage collector in a server; blocks of memory until one looks at all": (
+        f"{prod(each + 1 for each in garbage.THRESHOLDS):,}; twice those before, {garbage.SPARE:,} and "
+        f"{garbage.PER_CONNECTION:,} for each connection"
     ),
     # Gateway
     "verified connections of `gateway`": str(GATEWAY.connections),

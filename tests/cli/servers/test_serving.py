@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
+import os
 import signal
 import socket
 from typing import Any
@@ -20,6 +22,7 @@ from bothways.cli.servers.services import Service
 from bothways.cli.servers.serving import Serving
 from bothways.diagnosis import Files
 from bothways.net import Channel
+from bothways.servers.garbage import THRESHOLDS
 from bothways.servers.listening import tcp_socket
 from cli_talk import ada
 
@@ -48,6 +51,23 @@ def test_the_end_of_the_server_is_no_end_in_order_of_its_connections(start) -> N
                 # Nothing, or messages of the handshake if it had begun: no alert, so no close_notify.
                 assert each.recv(1) in (b"", b"\x16")
     assert server.printed.count("\n") == 2, server.printed
+
+
+@run
+async def test_the_garbage_collector_looks_at_what_is_new_while_it_serves() -> None:
+    """Full passes of everything would hold the event loop for long where there are many connections."""
+    seen, before = [], gc.get_threshold()
+
+    def ready() -> None:
+        seen.append(gc.get_threshold())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    serving = Serving(
+        identities.server_config(), Files(), nobody_can_be_served, None, Reports(), ServeAdmission(4)
+    )
+    with tcp_socket(TCPAddress("127.0.0.1", 0)) as listener:
+        await serving.run(listener, ready)
+    assert (seen, gc.get_threshold()) == ([THRESHOLDS], before)
 
 
 @run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -15,7 +16,11 @@ import pytest
 
 import pki
 from bothways import PeerAlert
+from bothways.gateway.log.log import Log
+from bothways.gateway.processes.process import serve
+from bothways.gateway.reload.current import Current
 from bothways.net import Channel
+from bothways.servers.garbage import THRESHOLDS
 from bothways.testing import Identity, MutualTLS
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
@@ -40,6 +45,22 @@ def running(setting: Setting, *more: str) -> Iterator[Background]:
     finally:
         with contextlib.suppress(ValueError):
             server.end(signal.SIGKILL)
+
+
+def test_the_garbage_collector_looks_at_what_is_new_while_a_process_serves(setting: Setting) -> None:
+    """Full passes of everything would hold the event loop for long where there are many connections."""
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    seen = []
+
+    def ready(_: list[str]) -> None:
+        seen.append(gc.get_threshold())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    log = Log(setting.lines.append, "json")
+    before, current = gc.get_threshold(), Current(str(setting.path), log, None)
+    assert serve(log, current, None, ready) == 0
+    current.close()
+    assert (seen, gc.get_threshold()) == ([THRESHOLDS], before)
 
 
 def test_a_process_serves_reads_its_file_again_and_ends_in_order(setting: Setting) -> None:

@@ -26,6 +26,7 @@ from bothways.diagnosis.failure import explain_backend, explain_departure, expla
 from bothways.diagnosis.near_names import is_address
 from bothways.diagnosis.observer import asked_and_shown
 from bothways.errors import StartTLSFailed, TLSError, Truncated
+from bothways.servers.garbage import GarbageCollection
 from bothways.servers.listening import ACCEPTED_AT_ONCE, BACKLOG
 from bothways.servers.shortage import report_shortages
 from bothways.starttls import Accepted
@@ -116,8 +117,9 @@ class Serving:
         self._own_name = _own_name(listener)
         server = await loop.create_server(self._arrival, sock=listener, backlog=ACCEPTED_AT_ONCE)
         listener.listen(BACKLOG)  # asyncio would also accept that many connections in one turn of the loop
-        ready()
-        await stop.wait()
+        with GarbageCollection(lambda: sum(self._admission.taken())):
+            ready()
+            await stop.wait()
         self._is_ending = True
         server.close()
         for _ in range(LAST_TURNS):  # transports close, and connections that are accepted already arrive

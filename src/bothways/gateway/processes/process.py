@@ -21,6 +21,7 @@ from bothways.gateway.reload.following import Following
 from bothways.gateway.routes.routes import Routes, made_routes
 from bothways.gateway.server import Gateway
 from bothways.servers.event_loops import loop_factory
+from bothways.servers.garbage import GarbageCollection
 from bothways.ticket_keys.shared import SharedTicketKeys
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import RETIRE
@@ -181,8 +182,12 @@ class _Process:
         await self.gateway.retire()
         self.end(DONE, at_once=True)
 
+    @property
+    def _count(self) -> int:
+        return len(self.gateway.clients) + len(self.gateway.tunnelled)
+
     def _drain_text(self) -> str:
-        count = len(self.gateway.clients) + len(self.gateway.tunnelled)
+        count = self._count
         seconds = self.gateway.routes.config.times.drain
         if not count:
             return "draining: there are no connections"
@@ -195,8 +200,9 @@ class _Process:
         addresses = await self.gateway.start()
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(each, self._on_stop_signal)
-        ready(addresses)
-        await self._stop.wait()
+        with GarbageCollection(lambda: self._count):
+            ready(addresses)
+            await self._stop.wait()
         notify(STOPPING)
         self._log.event(self._drain_text())
         draining = loop.create_task(self.gateway.drain())
