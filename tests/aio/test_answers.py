@@ -9,9 +9,10 @@ import pytest
 import identities
 from aio_talk import closed, echo, open_to, run, serving
 from bothways import PeerAlert
+from bothways.trust.crl import revocation_list
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, by_crl
+from bothways.trust.revocation import Revocation
 
 pytestmark = pytest.mark.network
 
@@ -28,7 +29,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
         return check(self, signer)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_crl, "LONG_CRL", 0)
+        patch.setattr(revocation_list, "LONG_CRL", 0)
         patch.setattr(CRL, "is_signed_by", noting)
         config = identities.server_config(revocation=Revocation(crls=CRLStore(identities.crls())))
         async with serving(echo, config) as server:
@@ -44,7 +45,7 @@ async def test_the_signature_of_a_long_list_is_checked_in_another_thread():
 async def test_a_client_that_a_long_list_revokes_is_refused():
     """The checks are made before anybody is let in."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(by_crl, "LONG_CRL", 0)
+        patch.setattr(revocation_list, "LONG_CRL", 0)
         store = CRLStore(identities.crls(identities.client()))
         async with serving(echo, identities.server_config(revocation=Revocation(crls=store))) as server:
             with pytest.raises(PeerAlert):

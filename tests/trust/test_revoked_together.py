@@ -14,13 +14,14 @@ import pki
 from bothways.faults import Fault, Reason
 from bothways.trust import revoked_together
 from bothways.trust.anchors import TrustStore
+from bothways.trust.crl import revocation_list
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.ocsp.response import OCSPResponse
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.request import VerificationRequest
-from bothways.trust.revocation import Revocation, by_crl
+from bothways.trust.revocation import Revocation
 from bothways.trust.revocation.news import RevocationNews
 from bothways.trust.revoked_together import LASTING, RevokedTogether
 from bothways.trust.verdict import Purpose, Refused, Trusted
@@ -268,7 +269,7 @@ def test_a_long_crl_that_is_not_checked_yet_is_left_to_the_full_verification(
     """Its signature is checked elsewhere, as in every verification of an event loop."""
     near = Near()
     assert near.reason() is not None
-    monkeypatch.setattr(by_crl, "LONG_CRL", 10)
+    monkeypatch.setattr(revocation_list, "LONG_CRL", 10)
     monkeypatch.setattr(CRL, "needs_preparing", lambda *_: True)
     assert near.reason() is None
 

@@ -44,7 +44,7 @@ class CRLFiles:
         May read whole files, so an event loop should run it in a thread, one look at a time.
         """
         news: list[str] = []
-        before = {each.der for each in self._watched.items()}
+        before = {each.digest for each in self._watched.items()}
         changed = self._watched.read_changed(news)
         if changed:
             news += replace_changed(self.store, changed, self._watched.items(), before, at)
@@ -53,10 +53,10 @@ class CRLFiles:
     def _expired(self, at: datetime) -> list[str]:
         """Say which CRLs have expired, each once."""
         new = self._expiries.news(expired_in(self.store, at))
-        return [f"{self._path_of(each.der)}: {expiry(each)}" for each in new]
+        return [f"{self._path_of(each.digest)}: {expiry(each)}" for each in new]
 
-    def _path_of(self, der: bytes) -> str:
-        paths = (path for path, items in self._watched.each() if any(each.der == der for each in items))
+    def _path_of(self, digest: bytes) -> str:
+        paths = (path for path, items in self._watched.each() if any(each.digest == digest for each in items))
         return next(paths, "CRLs")
 
 
@@ -70,15 +70,15 @@ def replace_changed(
     """Bring a store up to date with files, and return messages for the user, as sentences.
 
     changed: the files that have changed, each with its CRLs.  present: the CRLs of all files now.  before: those of all
-    files before, in DER.  at: the time, by default that of the last verification. A CRL that was used stays in the
-    store until there is a newer one by the same signer.
+    files before, by their digests.  at: the time, by default that of the last verification. A CRL that was used stays
+    in the store until there is a newer one by the same signer.
     """
     latest = None if at is None else at + min(TOLERANCE, _NEVER - at)
     objections = [(path, crl, store.objection(crl, latest)) for path, crls in changed for crl in crls]
     stay = store.replace(CRLStore(present), at, withdraws=False)
     news = [f"{path}: {_reported(crl, objection)}" for path, crl, objection in objections]
     series = {crl.series for _, crl, _ in objections}
-    missing = [each for each in stay if each.der in before and each.series not in series]
+    missing = [each for each in stay if each.digest in before and each.series not in series]
     paths = ", ".join(path for path, _ in changed)
     return news + [
         f"{paths}: {_whose(each)} is not there any more; the one in use is kept" for each in missing
@@ -86,8 +86,8 @@ def replace_changed(
 
 
 def expired_in(store: Iterable[CRL], at: datetime) -> dict[bytes, CRL]:
-    """Return the CRLs that have expired, by their DER."""
-    return {each.der: each for each in store if each.next_update is not None and each.next_update < at}
+    """Return the CRLs that have expired, by their digests."""
+    return {each.digest: each for each in store if each.next_update is not None and each.next_update < at}
 
 
 def expiry(crl: CRL) -> str:

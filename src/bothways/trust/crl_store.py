@@ -77,7 +77,7 @@ class CRLStore:
         """
         self._time = at or self._time
         rivals = self._series(crl)
-        if any(each.der == crl.der for each in rivals):
+        if any(each.digest == crl.digest for each in rivals):
             return True
         if any(each.age > crl.age and self._supersedes(each, crl) for each in rivals):
             return False
@@ -94,13 +94,13 @@ class CRLStore:
         withdraws: whether CRLs are removed for whose issuer and scope the other store has none.
         """
         self._time = at or self._time
-        known = {each.der: each for each in self}  # they keep their known signers
-        new_crls = [known.get(each.der, each) for each in other]
-        new, by_series = {each.der for each in new_crls}, _by_series(new_crls)
+        known = {each.digest: each for each in self}  # they keep their known signers
+        new_crls = [known.get(each.digest, each) for each in other]
+        new, by_series = {each.digest for each in new_crls}, _by_series(new_crls)
         remaining = [
             each
-            for der, each in known.items()
-            if der not in new and (each.series in by_series or not withdraws)
+            for digest, each in known.items()
+            if digest not in new and (each.series in by_series or not withdraws)
         ]
         kept = [
             each
@@ -115,7 +115,7 @@ class CRLStore:
             if not any(self._supersedes(present, each) for present in kept_by_series.get(each.series, ()))
         ]
         self._by_issuer = _indexed([*kept, *added])
-        if known.keys() != {each.der for each in self}:
+        if known.keys() != {each.digest for each in self}:
             self.generation += 1
             self._note_arrivals()
         return kept
@@ -151,10 +151,10 @@ class CRLStore:
         later = sorted(
             unproven[1:], key=lambda each: (not each.was_refused, -together[self._arrivals.get(id(each), 0)])
         )
-        room, gone = MOST_UNPROVEN_OCTETS - sum(len(each.der) for each in later), []
+        room, gone = MOST_UNPROVEN_OCTETS - sum(each.size for each in later), []
         while later and (len(later) >= MOST_UNPROVEN or room < 0):
             gone.append(later.pop(0))
-            room += len(gone[-1].der)
+            room += gone[-1].size
         return gone
 
     def objection(self, crl: CRL, latest: datetime | None = None) -> str | None:
@@ -162,7 +162,9 @@ class CRLStore:
 
         latest: a CRL with a later thisUpdate is not yet valid; None where the time is not known.
         """
-        proven = [(each, each.signer) for each in self._series(crl) if each.signer and each.der != crl.der]
+        proven = [
+            (each, each.signer) for each in self._series(crl) if each.signer and each.digest != crl.digest
+        ]
         same = [each for each, signer in proven if crl.is_signed_by(signer)]
         if proven and not same:
             return "is not signed by the signer of the one in use"

@@ -16,6 +16,11 @@ from bothways.gateway.processes.generation import (
     channel_pair,
     received,
 )
+from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.crl.revocation_list import CRL
+from pki import crl, issue, root
+
+ROOT = root()
 
 pytestmark = [
     pytest.mark.network,
@@ -50,6 +55,25 @@ def test_a_generation_arrives_whole_at_every_worker_with_sockets_that_listen() -
                 assert acknowledged(here) == 3
     first.close()
     second.close()
+
+
+def test_crls_are_used_where_they_are_and_are_those_that_were_handed_out() -> None:
+    """Each process maps the same memory; nothing of a CRL is copied or read again."""
+    listed = [issue(f"c{each}", ROOT, serial=each + 1) for each in range(3)]
+    several = [CRL(crl(ROOT, each, number=number)) for number, each in enumerate(listed)]
+    sealed = SealedGeneration(2, None, {"a": b"abc"}, frozenset({"x.crl"}), {"x.crl": several, "none": []})
+    here, there = channel_pair()
+    with here, there:
+        sealed.send(here, {})
+        generation = received(there)
+    sealed.close()
+    assert generation is not None and generation.text is None
+    assert (generation.contents, generation.lists["none"]) == ({"a": b"abc"}, ())
+    for found, original in zip(generation.lists["x.crl"], several, strict=True):
+        assert (found.der, found.number) == (original.der, original.number)
+        for each in map(ParsedCertificate, [each.der for each in listed]):
+            place = each.serial, each.normal_issuer
+            assert found.find(*place) == original.find(*place)
 
 
 def test_memory_that_could_still_change_is_not_taken() -> None:

@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import socket
+import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +118,49 @@ def test_workers_share_a_port_take_a_changed_file_and_one_that_dies_is_started_a
         assert server.end() == 0
         assert "Traceback" not in server.printed
         assert {each["worker"] for each in reported(server)} == {1, 2}
+
+
+def counts(server: Background) -> Counter[tuple[str, bool]]:
+    """How often what was called, each in the supervisor or in a worker."""
+    words = [line.split() for line in server.printed.splitlines() if line.startswith("counted ")]
+    return Counter((name, int(pid) == server.process.pid) for _, name, pid in words)
+
+
+def test_one_process_reads_and_checks_a_long_crl_for_all(setting: Setting) -> None:
+    """Workers neither parse nor index nor hash it again, nor read the configuration, which has not changed."""
+    mutual = setting.mutual
+
+    def connect(who: Identity | str = "good") -> Channel:
+        return stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port)))
+
+    with behind() as port, contextlib.ExitStack() as stack:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}')
+        words = ["gateway", "-c", "gateway.toml", "--workers", "2"]
+        server = Background(words, setting.folder, counted_gateway)
+        stack.callback(server.end)
+        good = [connect() for _ in range(6)]
+        assert all(says(each, b"one") for each in good)
+        before = counts(server)
+        for place in range(2):
+            revoked = mutual.identity("client", dns=[f"r{place}.example"])
+            leaving = [connect(revoked) for _ in range(6)]
+            assert all(says(each, b"two") for each in leaving)
+            mutual.revoke(revoked)
+            for each in leaving:
+                with pytest.raises(PeerAlert, match="certificate_revoked"):
+                    each.recv(1)
+            until(lambda number=place + 1: server.printed.count("all workers use what was read") == number)
+            with pytest.raises((PeerAlert, Truncated)):
+                says(connect(revoked), b"nothing")
+        crls = mutual.crl.read_bytes().count(b"BEGIN X509 CRL")
+        read = counts(server) - before
+        assert read == {("index_entries", True): 2 * crls, ("digest_of", True): 2 * crls}
+        assert all(says(each, b"three") for each in good)
+
+
+def counted_gateway(*words: str) -> list[str]:
+    program = Path(__file__).with_name("counted_gateway.py")
+    return [sys.executable, "-W", "error", str(program), *words]
 
 
 def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: Setting) -> None:

@@ -22,6 +22,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,11 +71,11 @@ def parsed(text: str) -> list[Command]:
 
 
 class Background:
-    """A server in the background; what it says is collected."""
+    """A server in the background; what it says is collected. program: returns the command line that runs `bothways`."""
 
-    def __init__(self, words: list[str], folder: Path) -> None:
+    def __init__(self, words: list[str], folder: Path, program: Callable[..., list[str]] = bothways) -> None:
         self.process = start_command(
-            bothways(*words), cwd=folder, env=environment(), stdin=subprocess.DEVNULL,
+            program(*words), cwd=folder, env=environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.printed = ""

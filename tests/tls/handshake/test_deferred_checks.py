@@ -10,9 +10,10 @@ from bothways import Caution, Fault, PeerAlert, PeerFault, UsageError
 from bothways.roles import Role
 from bothways.tls.events import ChecksWanted, Established, Event
 from bothways.tls.handshake.steps import Step
+from bothways.trust.crl import revocation_list
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, by_crl
+from bothways.trust.revocation import Revocation
 from pair import FrozenClock, Pair
 from tls.handshake.conversations import CONVERSATIONS, authority, identity
 
@@ -23,7 +24,7 @@ NAMES = {Role.CLIENT: "client.example", Role.SERVER: "localhost"}
 
 @pytest.fixture(autouse=True)
 def every_list_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_crl, "LONG_CRL", 0)
+    monkeypatch.setattr(revocation_list, "LONG_CRL", 0)
 
 
 def lists(*revoked: pki.Issued, scope: x509.IssuingDistributionPoint | None = None) -> CRLStore:

@@ -39,9 +39,10 @@ from bothways.tls.post_handshake.certificate_requests import CONTEXT_SIZE, DATA_
 from bothways.tls.wire import extensions as ext
 from bothways.tls.wire.flight import encode_message
 from bothways.tls.wire.tls13 import Certificate, CertificateRequest, CertificateVerify, Finished
+from bothways.trust.crl import revocation_list
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.crl_store import CRLStore
-from bothways.trust.revocation import Revocation, by_crl
+from bothways.trust.revocation import Revocation
 from inside import machinery
 from pair import FrozenClock, Pair, received, seeded_randomness
 from tamper import Outgoing, Refusal, altering, changing, refused, sealed
@@ -564,7 +565,7 @@ def test_nothing_that_follows_an_answer_is_opened_before_the_verdict() -> None:
 
 def test_checks_that_take_long_are_left_to_the_caller(monkeypatch: pytest.MonkeyPatch) -> None:
     """In an event loop, as in the handshake."""
-    monkeypatch.setattr(by_crl, "LONG_CRL", 0)
+    monkeypatch.setattr(revocation_list, "LONG_CRL", 0)
     talk = opened(server={"revocation": revoking()})
     talk.server.defer_checks()
     talk.server.authenticate_client()

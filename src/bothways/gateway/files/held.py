@@ -71,6 +71,17 @@ class Held:
     responses: dict[Paths, Responses] = field(default_factory=dict)
     news: SharedNews = field(default_factory=SharedNews)
 
+    def long_lists(self) -> dict[str, tuple[CRL, ...]]:
+        """Return the CRLs of the files that have nothing but long ones, and are used for nothing else."""
+        others = {
+            path
+            for used in (self.credentials, self.anchors, self.responses)
+            for paths in used
+            for path in paths
+        }
+        each = ((path, crls) for lists in self.lists.values() for path, crls in lists.each.items())
+        return {path: crls for path, crls in each if path not in others and all(crl.is_long for crl in crls)}
+
 
 class FileReader:
     """Reads files, and keeps of each when it was changed and what was in it. sources: where contents come from."""
@@ -95,18 +106,27 @@ class Making:
     """Makes what a configuration needs, each once.
 
     read: returns the contents of files.  before: what was made earlier.  changed: paths of files that are different
-    from then.  keeps: a file that cannot be used leaves what was made of it earlier in use. at: the time.
+    from then.  keeps: a file that cannot be used leaves what was made of it earlier in use. at: the time.  lists: the
+    CRLs of files that another process has read.
     Attributes: `held`, what is made; `news`, sentences for people; `kept`, why files are not used, with their paths.
     """
 
     def __init__(
-        self, read: Reading, before: Held, changed: Collection[str], at: datetime, *, keeps: bool
+        self,
+        read: Reading,
+        before: Held,
+        changed: Collection[str],
+        at: datetime,
+        *,
+        keeps: bool,
+        lists: Mapping[str, tuple[CRL, ...]] | None = None,
     ) -> None:
         self._read = read
         self._before = before
         self._changed = frozenset(changed)
         self._at = at
         self._keeps = keeps
+        self._lists = lists or {}
         self.held = Held(news=before.news)
         self.news: list[str] = []
         self.kept: list[tuple[Paths, ConfigError]] = []
@@ -172,19 +192,14 @@ class Making:
         """Return the CRLs of several files, with those that were used earlier. Raises ConfigError."""
 
         def make(before: Lists | None) -> Lists:
-            each, changed = self._each(
-                paths,
-                None if before is None else before.each,
-                lambda data, path: tuple(crls_in(data, path)),
-                files.MAX_CRL_FILE,
-            )
+            each, changed = self._each(paths, None if before is None else before.each, self._crls_of)
             present = [crl for several in each.values() for crl in several]
             if before is None:
                 return Lists(CRLStore(present), each)
             if not changed:
                 return before
             store = before.store.copy()
-            known = {crl.der for several in before.each.values() for crl in several}
+            known = {crl.digest for several in before.each.values() for crl in several}
             self.news += replace_changed(store, changed, present, known, self._at)
             return Lists(store, each)
 
@@ -194,12 +209,7 @@ class Making:
         """Return the OCSP responses of several files, with those that were used earlier. Raises ConfigError."""
 
         def make(before: Responses | None) -> Responses:
-            each, changed = self._each(
-                paths,
-                None if before is None else before.each,
-                lambda data, path: tuple(responses_in(data, path)),
-                files.MAX_FILE,
-            )
+            each, changed = self._each(paths, None if before is None else before.each, self._responses_of)
             if before is not None and not changed:
                 return before
             store = OCSPStore(() if before is None else before.store)
@@ -215,12 +225,19 @@ class Making:
 
         return self._once(self.held.responses, self._before.responses, paths, make, quiet=True).store
 
+    def _crls_of(self, path: str) -> tuple[CRL, ...]:
+        if path in self._lists:
+            return self._lists[path]
+        return tuple(crls_in(self._read(path, files.MAX_CRL_FILE), path))
+
+    def _responses_of(self, path: str) -> tuple[OCSPResponse, ...]:
+        return tuple(responses_in(self._read(path, files.MAX_FILE), path))
+
     def _each(
         self,
         paths: Paths,
         before: Mapping[str, tuple[T, ...]] | None,
-        decode: Callable[[bytes, str], tuple[T, ...]],
-        most: int,
+        read: Callable[[str], tuple[T, ...]],
     ) -> tuple[dict[str, tuple[T, ...]], list[tuple[str, tuple[T, ...]]]]:
         """Return what each file has, and those that are different from before; each is kept by itself."""
         each: dict[str, tuple[T, ...]] = {}
@@ -230,7 +247,7 @@ class Making:
                 each[path] = before[path]
                 continue
             try:
-                each[path] = decode(self._read(path, most), path)
+                each[path] = read(path)
             except ConfigError as error:
                 if before is None or not self._keeps:
                     raise

@@ -13,10 +13,13 @@ import mmap
 import os
 import socket
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import MOST_LISTENERS
+from bothways.trust.crl.handed_over import Facts, handed_over, size_of, taken_over
+from bothways.trust.crl.revocation_list import CRL
 
 _HEAD = struct.Struct("!QQ")  # the number of a generation, the length of its index
 _ACK = struct.Struct("!Q")
@@ -25,15 +28,17 @@ _SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation. number: it rises.  text: of the configuration.  contents: of files, by path.
+    """One generation. number: it rises.  text: of the configuration; None for the same as before.
 
-    changed: the files that are different from before.  sockets: one that listens for each address, as it is written,
-    that is new.
+    contents: of files, by path.  lists: the CRLs of files instead, which were read and are in memory that all
+    processes share.  changed: the files that are different from before.  sockets: one that listens for each address,
+    as it is written, that is new.
     """
 
     number: int
-    text: str
+    text: str | None
     contents: dict[str, bytes]
+    lists: dict[str, tuple[CRL, ...]]
     changed: frozenset[str]
     sockets: dict[str, socket.socket]
 
@@ -51,9 +56,20 @@ def channel_pair() -> tuple[socket.socket, socket.socket]:
 class SealedGeneration:
     """A generation in sealed memory, from which it is sent to any number of workers."""
 
-    def __init__(self, number: int, text: str, contents: dict[str, bytes], changed: frozenset[str]) -> None:
+    def __init__(
+        self,
+        number: int,
+        text: str | None,
+        contents: Mapping[str, bytes],
+        changed: frozenset[str],
+        lists: Mapping[str, Sequence[CRL]] | None = None,
+    ) -> None:
+        handed = {path: [handed_over(crl) for crl in several] for path, several in (lists or {}).items()}
+        facts = {path: [each[0] for each in several] for path, several in handed.items()}
         sizes = [(path, len(data)) for path, data in contents.items()]
-        index = json.dumps({"text": text, "files": sizes, "changed": sorted(changed)}).encode()
+        index = json.dumps(
+            {"text": text, "files": sizes, "changed": sorted(changed), "lists": facts}
+        ).encode()
         self.number = number
         self._head = _HEAD.pack(number, len(index))
         self._memory = os.memfd_create("bothways", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -62,6 +78,9 @@ class SealedGeneration:
                 file.write(index)
                 for data in contents.values():
                     file.write(data)
+                for _, octets in (each for several in handed.values() for each in several):
+                    file.seek(_mappable(file.tell()))
+                    file.write(octets)
             fcntl.fcntl(self._memory, fcntl.F_ADD_SEALS, _seals())
         except BaseException:
             self.close()
@@ -99,9 +118,27 @@ def received(channel: socket.socket) -> Generation | None:
             for path, size in index["files"]:
                 contents[path] = whole[at : at + size]
                 at += size
+        lists = _mapped(memory, at, index["lists"])
     finally:
         os.close(memory)
-    return Generation(number, index["text"], contents, frozenset(index["changed"]), sockets)
+    return Generation(number, index["text"], contents, lists, frozenset(index["changed"]), sockets)
+
+
+def _mapped(memory: int, at: int, lists: dict[str, list[Facts]]) -> dict[str, tuple[CRL, ...]]:
+    """Return the CRLs behind a position, which stay where they are."""
+    found: dict[str, tuple[CRL, ...]] = {}
+    for path, several in lists.items():
+        found[path] = ()
+        for facts in several:
+            at, size = _mappable(at), size_of(facts)
+            found[path] += (taken_over(facts, mmap.mmap(memory, size, access=mmap.ACCESS_READ, offset=at)),)
+            at += size
+    return found
+
+
+def _mappable(at: int) -> int:
+    """Return the next position at which memory can be mapped."""
+    return at + -at % mmap.ALLOCATIONGRANULARITY
 
 
 def acknowledge(channel: socket.socket, number: int) -> None:

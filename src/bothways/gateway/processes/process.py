@@ -150,8 +150,10 @@ def _made(path: str, generation: Generation, before: Routes, tickets: TicketKeys
     def read(path: str, most: int = 0) -> bytes:  # noqa: ARG001 - the supervisor has looked at sizes
         return generation.contents[path]
 
-    making = Making(read, before.held, generation.changed, datetime.now(UTC), keeps=True)
-    return made_routes(parsed_config(path, generation.text), tickets, making)
+    at, lists = datetime.now(UTC), generation.lists
+    making = Making(read, before.held, generation.changed, at, keeps=True, lists=lists)
+    config = before.config if generation.text is None else parsed_config(path, generation.text)
+    return made_routes(config, tickets, making)
 
 
 class _Process:

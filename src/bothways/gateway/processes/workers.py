@@ -330,7 +330,7 @@ class Workers:
         self._auditor.change("reload", self._path, change.text, change.changed)
         self._is_handed_out = True
         self._current.take(change)  # whoever is started from here on begins with it
-        sealed = SealedGeneration(self._generation, change.text, change.contents, change.changed)
+        sealed = _sealed(self._generation, change)
         try:
             for number, channel in self._channels.items():
                 new = {str(address): several[number - 1] for address, several in opened.items()}
@@ -347,6 +347,13 @@ class Workers:
         self._awaited.pop(number, None)
         if self._supervisor.signal(number, signal.SIGKILL):
             self._log.event(f"worker {number} does not apply the new configuration, and is ended")
+
+
+def _sealed(generation: int, change: Change) -> SealedGeneration:
+    lists = {path: crls for path, crls in change.routes.held.long_lists().items() if path in change.contents}
+    contents = {path: data for path, data in change.contents.items() if path not in lists}
+    text = change.text if change.reads_all else None
+    return SealedGeneration(generation, text, contents, change.changed, lists)
 
 
 def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:

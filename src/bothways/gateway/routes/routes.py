@@ -142,12 +142,12 @@ class Routes:
         return found.name, [each for each in self.all if each.shows_status == (found.kind == STATUS)]
 
     def expired(self, at: datetime) -> dict[bytes, str]:
-        """Return which CRLs have expired, by their DER, each with a sentence that says so."""
+        """Return which CRLs have expired, by their digests, each with a sentence that says so."""
         return {
-            der: f"{path}: {expiry(crl)}"
+            digest: f"{path}: {expiry(crl)}"
             for lists in self.held.lists.values()
             for path, several in lists.each.items()
-            for der, crl in expired_in(several, at).items()
+            for digest, crl in expired_in(several, at).items()
         }
 
     def warnings(self) -> Iterator[str]:

@@ -70,7 +70,7 @@ class NewsCheck:
         if not isinstance(evidence, CRL) or self._held is None:
             return False
         return any(
-            each.der == evidence.der
+            each.digest == evidence.digest
             or (
                 each.series == evidence.series
                 and each.age >= evidence.age

@@ -93,7 +93,7 @@ class NewsExchange:
         present: list[Evidence] = [crl for lists in held.lists.values() for crl in lists.store]
         present += [each for several in held.responses.values() for each in several.store]
         for each in present:
-            if each not in self._met and len(each.der) <= LARGEST_NEWS and revokes(each):
+            if each not in self._met and each.size <= LARGEST_NEWS and revokes(each):
                 self._met.add(each)
                 self._found.append((each, self._loop.time() + random.random() * FILE_SECONDS))  # noqa: S311
         self._wake.set()
@@ -153,7 +153,7 @@ class NewsExchange:
     async def _look_here(self) -> None:
         """Note what this process has learned, and try news again whose signers were not known."""
         now = self._loop.time()
-        self._found += [(each, now) for each in self._news.take_learned() if len(each.der) <= LARGEST_NEWS]
+        self._found += [(each, now) for each in self._news.take_learned() if each.size <= LARGEST_NEWS]
         found = self._found[:MOST_OWN]
         del self._found[: len(found)]
         entries = await asyncio.to_thread(lambda: [listed(each) for each, _ in found]) if found else []

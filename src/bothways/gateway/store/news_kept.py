@@ -36,9 +36,9 @@ class OwnNews:
             return
         self._by_series.pop(entry.series, None)
         self._by_series[entry.series] = entry, evidence
-        octets = sum(len(each.der) for _, each in self._by_series.values())
+        octets = sum(each.size for _, each in self._by_series.values())
         while len(self._by_series) > MOST_OWN or octets > MOST_OCTETS_OWN:
-            octets -= len(self._by_series.pop(next(iter(self._by_series)))[1].der)
+            octets -= self._by_series.pop(next(iter(self._by_series)))[1].size
         if due is not None:
             self.due[entry.series] = due
 
@@ -57,9 +57,9 @@ class WaitingNews:
     def add(self, evidence: Evidence) -> None:
         """Keep evidence."""
         self._by_digest[digest_of(evidence)] = evidence
-        octets = sum(len(each.der) for each in self._by_digest.values())
+        octets = sum(each.size for each in self._by_digest.values())
         while len(self._by_digest) > MOST_WAITING or octets > MOST_OCTETS_WAITING:
-            octets -= len(self._by_digest.pop(next(iter(self._by_digest))).der)
+            octets -= self._by_digest.pop(next(iter(self._by_digest))).size
 
     def take(self) -> list[Evidence]:
         """Return all, and keep none of it."""

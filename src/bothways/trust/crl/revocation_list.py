@@ -6,9 +6,11 @@ checked. Verifies nothing by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
+from mmap import mmap
 from typing import NamedTuple, TypeVar
 
 from cryptography import x509
@@ -19,13 +21,13 @@ from bothways.faults import shown
 from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.certificate.signatures import algorithm_weakness, digest_of, is_signature_of
 from bothways.trust.crl.entries import CRLEntry, Entries
-from bothways.trust.crl.entry_index import SLICE_OCTETS, Progress, index_entries
+from bothways.trust.crl.entry_index import SLICE_OCTETS, EntryIndex, Progress, index_entries
 from bothways.trust.decoding import pem
 from bothways.trust.decoding.extension_structures import Structure, area_in
 from bothways.trust.decoding.extensions import by_identifier, read_extensions, unread_in
 from bothways.trust.decoding.parsing import attempt, name_der, open_crl
 from bothways.trust.decoding.precheck import check_number_of_elements, values_in
-from bothways.trust.der import SEQUENCE, element, encoded, expect_element
+from bothways.trust.der import SEQUENCE, Octets, element, encoded, expect_element
 from bothways.trust.names.distinguished import dn_text, normal, normal_relatives
 
 T = TypeVar("T", bound=x509.ExtensionType)
@@ -36,6 +38,8 @@ ALL_REASONS = frozenset(
 )
 # The size that a CRL may have apart from its entries: that part is read before the signature is checked.
 MAX_HEADER = 64 * 1024
+# A longer one is checked in a thread where an event loop waits, and not charged to the peer's work budget.
+LONG_CRL = 256 * 1024
 _REMEMBERED_SIGNERS = 16
 
 _INTEGER = 2
@@ -93,16 +97,19 @@ class CRL:
     Attributes: `issuer` (DER name), `this_update`, `next_update` (None where absent), `number`, `base`
     (the number of the CRL that a delta CRL amends, else None), `scope`, `scope_key` (equal for equal scopes),
     `weakness` (what is wrong with the algorithm of its signature, or None),
-    `freshest` (the freshestCRL), `signer` (the certificate whose key is known to have signed it, else None).
+    `freshest` (the freshestCRL), `size` (in bytes), `signer` (the certificate whose key is known to have signed it,
+    else None).
     """
 
-    def __init__(self, der: bytes) -> None:
-        """Read the header of a CRL in DER. Raises EncodingError."""
-        self.der = der
+    def __init__(self, der: Octets, size: int | None = None) -> None:
+        """Read the header of a CRL in DER. Raises EncodingError. size: of the DER, where other octets follow it."""
+        self._octets = der
+        self.size = len(der) if size is None else size
         self.signer: ParsedCertificate | None = None
+        self._digest: bytes | None = None
         self._signed_by: dict[bytes, bool] = {}
         self._entries: Entries | None = None
-        self._parts = attempt("", _parse, der)
+        self._parts = attempt("", _parse, der, self.size)
         self._signed_digest: bytes | None = None
         header = self._parts.header
         self._x509 = open_crl(header)
@@ -139,6 +146,48 @@ class CRL:
         weak = algorithm_weakness(crl)
         self.weakness = None if weak is None else weak[1]
 
+    @classmethod
+    def of_memory(
+        cls, memory: mmap, size: int, index: EntryIndex, digest: bytes, signed_digest: bytes | None
+    ) -> CRL:
+        """Return one that another process of this program has read.
+
+        memory: begins with its DER, of which `size` is the length.  index: of its entries, which are checked.  digest,
+        signed_digest: as the attributes.
+        """
+        crl = cls(memory, size)
+        crl._digest, crl._signed_digest = digest, signed_digest
+        crl._use(index)
+        return crl
+
+    @property
+    def der(self) -> bytes:
+        """All of it in DER; a copy if it is in memory that processes share."""
+        return self._octets if isinstance(self._octets, bytes) else self._octets[: self.size]
+
+    @property
+    def digest(self) -> bytes:
+        """The SHA-256 of the DER, which stands for it."""
+        if self._digest is None:
+            made = sha256()
+            for piece in self._pieces(0, self.size):
+                made.update(piece)
+            self._digest = made.digest()
+        return self._digest
+
+    @property
+    def signed_digest(self) -> bytes | None:
+        """What the signature of a long CRL signs; None for a short one, or if the algorithm needs all of it."""
+        if self._signed_digest is None and self.size > SLICE_OCTETS:
+            signed = self._parts.signed
+            self._signed_digest = digest_of(self._x509, self._pieces(signed.start, signed.stop))
+        return self._signed_digest
+
+    def _pieces(self, begin: int, end: int) -> Iterator[bytes]:
+        """Yield what is between two positions, so that other threads run while it is hashed."""
+        for at in range(begin, end, SLICE_OCTETS):
+            yield self._octets[at : min(at + SLICE_OCTETS, end)]
+
     def __len__(self) -> int:
         return len(self.read_entries())
 
@@ -168,18 +217,21 @@ class CRL:
         progress: called now and then with the fraction that was read, from 0 to 1.
         """
         if self._entries is None:
-            check = None if len(self.der) <= SLICE_OCTETS else self._check_slice
+            check = None if self.size <= SLICE_OCTETS else self._check_slice
             if check is None:
                 open_crl(self.der)
-            place = (self.der, self._parts.start, self._parts.end, self.normal_issuer)
-            index = attempt("entries", index_entries, *place, check, progress)
-            self._entries = Entries(self.der, index, self.this_update)
-            self.problem = self.problem or index.problem
+            place = (self._octets, self._parts.start, self._parts.end, self.normal_issuer)
+            return self._use(attempt("entries", index_entries, *place, check, progress))
+        return self._entries
+
+    def _use(self, index: EntryIndex) -> Entries:
+        self._entries = Entries(self._octets, index, self.this_update)
+        self.problem = self.problem or index.problem
         return self._entries
 
     def _check_slice(self, at: int, stop: int) -> None:
         """Have the parser read some of the entries: it is stricter than what finds them, and all at once take long."""
-        open_crl(self._parts.with_entries(self.der[at:stop]))
+        open_crl(self._parts.with_entries(self._octets[at:stop]))
 
     def find(self, serial: bytes, normal_issuer: bytes) -> CRLEntry | None:
         """Return the entry of a certificate by its serial number (DER content) and issuer, or None.
@@ -191,6 +243,16 @@ class CRL:
     def lists(self, serial: bytes, normal_issuer: bytes) -> bool:
         """Whether there is an entry for a certificate, of any reason; the arguments and errors are those of `find`."""
         return self.read_entries().has(serial, normal_issuer)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether checking its signature or reading its entries takes long, unless that was done."""
+        return self.size > LONG_CRL
+
+    @property
+    def takes_long(self) -> bool:
+        """Whether `prepare` takes long."""
+        return self.is_long and (self._entries is None or self._signed_digest is None)
 
     def needs_preparing(self, signer: ParsedCertificate) -> bool:
         """Whether `prepare` has yet to hash the CRL or to read its entries, which takes time for a long one."""
@@ -210,8 +272,7 @@ class CRL:
         except ValueError as error:
             self.problem = self.problem or f"its entries cannot be read: {error}"
             end = self._parts.end
-            index = index_entries(self.der, end, end, self.normal_issuer)
-            self._entries = Entries(self.der, index, self.this_update)
+            self._use(index_entries(self._octets, end, end, self.normal_issuer))
         return True
 
     def has_checked(self, signer: ParsedCertificate) -> bool:
@@ -230,17 +291,14 @@ class CRL:
         return known
 
     def _has_signature_of(self, signer: ParsedCertificate) -> bool:
-        if self._signed_digest is None and len(self.der) > SLICE_OCTETS:
-            begin, end = self._parts.signed.start, self._parts.signed.stop
-            pieces = (self.der[at : min(at + SLICE_OCTETS, end)] for at in range(begin, end, SLICE_OCTETS))
-            self._signed_digest = digest_of(self._x509, pieces)
-        if self._signed_digest is not None:
-            return is_signature_of(self._x509, self._signed_digest, signer, is_digest=True)
-        return is_signature_of(self._x509, self.der[self._parts.signed], signer)
+        digest = self.signed_digest
+        if digest is not None:
+            return is_signature_of(self._x509, digest, signer, is_digest=True)
+        return is_signature_of(self._x509, self._octets[self._parts.signed], signer)
 
     def has_same_content(self, other: CRL) -> bool:
         """Whether two CRLs are equal apart from their signatures."""
-        return self.der[self._parts.signed] == other.der[other._parts.signed]
+        return self._octets[self._parts.signed] == other._octets[other._parts.signed]
 
     @property
     def was_refused(self) -> bool:
@@ -312,11 +370,11 @@ def _scope(point: x509.IssuingDistributionPoint, issuer: bytes) -> Scope:
     )
 
 
-def _parse(der: bytes) -> _Parts:
-    """Find the parts of a CRL, without reading its entries (RFC 5280 5.1)."""
-    start, end = expect_element(der, 0, len(der), SEQUENCE, "CertificateList")
-    if end != len(der):
-        raise ValueError(f"{len(der) - end} bytes follow the CRL")
+def _parse(der: Octets, size: int) -> _Parts:
+    """Find the parts of a CRL of this size, without reading its entries (RFC 5280 5.1)."""
+    start, end = expect_element(der, 0, size, SEQUENCE, "CertificateList")
+    if end != size:
+        raise ValueError(f"{size - end} bytes follow the CRL")
     inner, inner_end = expect_element(der, start, end, SEQUENCE, "tbsCertList")
     at = element(der, inner, inner_end)[2] if der[inner] == _INTEGER else inner
     name = expect_element(der, at, inner_end, SEQUENCE, "signature algorithm")[1]
@@ -329,7 +387,7 @@ def _parse(der: bytes) -> _Parts:
             begin, first, last = at, within, after
             break
         at = after
-    if len(der) - (last - begin) > MAX_HEADER:
+    if size - (last - begin) > MAX_HEADER:
         raise ValueError(f"it has more than {MAX_HEADER} bytes apart from its entries")
     signed, rest = (der[inner:begin], der[last:inner_end]), der[inner_end:end]
     return _Parts(slice(start, inner_end), issuer, first, last, *signed, rest)

@@ -91,13 +91,14 @@ class OCSPResponse:
     `unsupported_part` says which part of it is not supported, or is None: a response with one proves revocations, but
     not that a certificate is good.
 
-    Attributes: `der`, `responses`, `nonce` (None where absent), `responder` (as text), `authorised_by` (the CA that is
-    known to have authorised its signer, else None).
+    Attributes: `der`, `size` (its length), `responses`, `nonce` (None where absent), `responder` (as text),
+    `authorised_by` (the CA that is known to have authorised its signer, else None).
     """
 
     def __init__(self, der: bytes) -> None:
         """Decode DER. Raises EncodingError."""
         self.der = der
+        self.size = len(der)
         self.responses: tuple[SingleResponse, ...] = ()
         self.nonce: bytes | None = None
         self.responder = "nobody"

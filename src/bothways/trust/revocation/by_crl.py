@@ -25,8 +25,6 @@ from bothways.trust.work import WorkBudget, WorkStep
 
 Reasons = frozenset[x509.ReasonFlags]
 
-# A longer CRL is checked in a thread where an event loop waits, and not charged to the peer's work budget.
-LONG_CRL = 256 * 1024
 MOST_EXPLAINED, MOST_TOLD = 16, 2  # CRLs of an issuer that tell nothing of a certificate
 
 
@@ -253,12 +251,11 @@ class CRLSource:
         made.
         """
         if crl.needs_preparing(signer):
-            is_long = len(crl.der) > LONG_CRL
-            if is_long and self._available.defers:
+            if crl.takes_long and self._available.defers:
                 self._available.checks.append(partial(crl.prepare, signer))
                 return False
             if not crl.has_checked(signer):
-                self._work.spend_signature(signer.key, 0 if is_long else len(crl.der))
+                self._work.spend_signature(signer.key, 0 if crl.is_long else crl.size)
         return crl.prepare(signer)
 
 
