@@ -51,7 +51,7 @@ async def page_of(setting: Setting) -> str:
                     continue
             await until(lambda: len(setting.reported()) >= 7)
             await asyncio.sleep(0.2)
-            gateway.publish()
+            await gateway.refresh()
             held = gateway.routes.held
             return status_page(status_of(gateway.board, held, datetime.now(UTC))).content.decode()
 

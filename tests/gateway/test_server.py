@@ -16,6 +16,7 @@ from aio_talk import TurnClock
 from bothways import ConfigError, PeerAlert, Truncated
 from bothways.aio import connect
 from bothways.aio.turns import turns_of
+from bothways.gateway import server as gateway_server
 from bothways.gateway.listeners.listening import open_listener
 from bothways.gateway.log.log import Log
 from bothways.gateway.reload import current
@@ -611,5 +612,24 @@ def test_a_client_that_cannot_be_verified_again_is_ended_and_the_others_are_veri
                     assert await broken.read() == b""
         assert any("cannot be verified again" in each for each in setting.events())
         assert {each["code"] for each in setting.reported()} >= {"DEFECT", "ACCESS_REFUSED"}
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(("at_once", "has_run"), [(1, True), (1000, False)])
+def test_numbers_of_many_connections_are_counted_in_several_turns(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, at_once: int, has_run: bool
+) -> None:
+    monkeypatch.setattr(gateway_server, "COUNTED_IN_A_TURN", at_once)
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                await setting.open(gateway)
+                other_work: list[None] = []
+                asyncio.get_running_loop().call_soon(other_work.append, None)
+                await gateway.refresh()
+                assert bool(other_work) is has_run
 
     asyncio.run(talk())

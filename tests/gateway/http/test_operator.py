@@ -85,6 +85,10 @@ def test_probes_of_http10_are_answered_and_the_connection_closed(
     asyncio.run(talk())
 
 
+async def nothing() -> None:
+    """There are no numbers."""
+
+
 def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None:
     """There are so many and no more: the oldest of them is ended. Whoever waits for an answer keeps its place."""
     path, may_answer = tmp_path / "m.sock", threading.Event()
@@ -95,7 +99,7 @@ def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None
 
     async def talk() -> None:
         answers = {b"/slow": slow, b"/healthz": lambda: PageAnswer(200, "text/plain", b"ok")}
-        operator = Operator(answers, lambda: None)
+        operator = Operator(answers, nothing)
         server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
         waiting = asyncio.create_task(asyncio.to_thread(asked, path, "/slow"))
         held = [await asyncio.open_unix_connection(path) for _ in range(2 * MOST_CONNECTIONS)]
@@ -126,8 +130,11 @@ def test_no_connection_is_taken_where_all_wait_for_an_answer(tmp_path: Path) -> 
         may_answer.wait(20)
         return PageAnswer(200, "text/plain", b"at last")
 
+    async def note() -> None:
+        requests.append(None)
+
     async def talk() -> None:
-        operator = Operator({METRICS: slow}, lambda: requests.append(None))
+        operator = Operator({METRICS: slow}, note)
         server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
         held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
         try:

@@ -60,9 +60,9 @@ def test_each_server_that_is_let_in_refused_or_left_has_an_entry_in_the_audit_fi
                 setting.mutual.revoke(leaving)
                 assert await is_cut(program)
                 await setting.until_reported(2)
-                assert counted(gateway, "decisions", "db", "allowed") == 1
-                assert counted(gateway, "decisions", "db", "withdrawn") == 1
-                assert counted(gateway, "handshakes") == 0
+                assert await counted(gateway, "decisions", "db", "allowed") == 1
+                assert await counted(gateway, "decisions", "db", "withdrawn") == 1
+                assert await counted(gateway, "handshakes") == 0
             address = f"localhost:{port(one)}"
         found = {each["action"]: each for each in entries(setting)}
         assert set(found) == {"start", "allowed", "refused", "reload", "withdrawn"}
@@ -95,9 +95,9 @@ def test_a_server_gets_nothing_of_a_program_where_that_cannot_be_recorded(settin
     asyncio.run(talk())
 
 
-def page(gateway: Gateway) -> tuple[Any, str]:
+async def page(gateway: Gateway) -> tuple[Any, str]:
     """The status of all processes, and the page of it."""
-    gateway.publish()
+    await gateway.refresh()
     status = status_of(gateway.board, gateway.routes.held, datetime.now(UTC))
     return status, status_page(status).content.decode()
 
@@ -112,7 +112,7 @@ def test_the_status_page_shows_where_tunnels_lead_and_who_is_there(setting: Sett
             async with setting.gateway() as gateway:
                 program = await connected(setting)
                 assert await echoed(program, b"abc") == b"abc"
-                status, html = page(gateway)
+                status, html = await page(gateway)
                 assert [(each["name"], each["open"]) for each in status.tunnels] == [("db", 1), ("cache", 0)]
                 [row] = status.programs
                 assert (row["who"], row["route"], row["server"]) == (
@@ -129,7 +129,7 @@ def test_the_status_page_shows_where_tunnels_lead_and_who_is_there(setting: Sett
                 assert any(each.use == "own" and "client" in each.file for each in status.expiring)
                 program[1].close()
                 await until(lambda: not len(gateway.tunnelled))
-                status, html = page(gateway)
+                status, html = await page(gateway)
                 assert status.programs == [] and status.refusals == []
 
     asyncio.run(talk())
@@ -159,7 +159,7 @@ def test_why_a_server_is_refused_or_refuses_us_is_shown_with_a_ladder(setting: S
                     program[1].write(b"request")
                     assert await is_cut(program)
                 await setting.until_reported(3)
-                status, html = page(gateway)
+                status, html = await page(gateway)
         found = {each["code"]: each for each in status.refusals}
         assert list(found) == ["BACKEND_UNREACHABLE", "ALERT_UNKNOWN_CA", "CERTIFICATE_EXPIRED"]
         assert {each["verified"] for each in found.values()} == {"server"}

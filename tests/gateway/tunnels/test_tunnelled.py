@@ -29,10 +29,10 @@ def test_a_file_of_tunnels_alone_leads_programs_to_their_servers(setting: Settin
                     assert await reader.read() == b"x" * 300_000 + b"good client"
                     writer.close()
                 first, second = await setting.until_reported(2)
-                assert counted(gateway, "bytes", "db", "in") == 300_000
-                assert counted(gateway, "bytes", "cache", "out") == 300_011
-                assert counted(gateway, "connections_ended", "CLOSED") == 2
-                assert counted(gateway, "phase_seconds_bucket", "backend") == 2
+                assert await counted(gateway, "bytes", "db", "in") == 300_000
+                assert await counted(gateway, "bytes", "cache", "out") == 300_011
+                assert await counted(gateway, "connections_ended", "CLOSED") == 2
+                assert await counted(gateway, "phase_seconds_bucket", "backend") == 2
         assert (first["route"], second["route"]) == ("db", "cache")
         assert (first["verdict"], first["code"], first["server_name"]) == ("allowed", "CLOSED", "localhost")
         assert first["who"]["subject"] == "CN=good server"
@@ -157,7 +157,7 @@ def test_a_tunnel_has_so_many_connections_and_others_have_their_own(setting: Set
                 await until(lambda: len(gateway.tunnelled) == 1)
                 again = await connected(setting)
                 assert await echoed(again, b"a") == b"a"
-                gateway.publish()
+                await gateway.refresh()
                 assert documents(gateway.board)
                 for each in (other, again):
                     each[1].close()

@@ -76,8 +76,8 @@ async def is_cut(streams: Streams) -> bool:
     return True
 
 
-def counted(gateway: Gateway, *named: str) -> float:
+async def counted(gateway: Gateway, *named: str) -> float:
     """The sum of counters with these words in their names."""
-    gateway.publish()
+    await gateway.refresh()
     numbers = gateway.meter.slot.counters.read()
     return sum(number for name, number in numbers.items() if all(each in name for each in named))

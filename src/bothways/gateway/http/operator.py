@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bothways.gateway.http.conversation import give
@@ -31,7 +31,11 @@ class Operator:
     """
 
     def __init__(
-        self, answers: dict[bytes, Answer], refresh: Callable[[], None], *, checks_host: bool = True
+        self,
+        answers: dict[bytes, Answer],
+        refresh: Callable[[], Awaitable[None]],
+        *,
+        checks_host: bool = True,
     ) -> None:
         self._refresh = refresh
         self._answers = answers
@@ -92,7 +96,7 @@ class Operator:
         if request.method not in METHODS or request.has_body:
             raise RefusedRequest(405, "only GET and HEAD, without a body")
         if path == METRICS:
-            self._refresh()
+            await self._refresh()
         return await asyncio.get_running_loop().run_in_executor(None, answer)
 
 

@@ -88,7 +88,7 @@ class TunnelMetrics:
         if why is not None:
             self._meter.count(Metric.CONNECTIONS_ENDED, counted_code(why.code))
 
-    def _refresh(self) -> None:
+    async def _refresh(self) -> None:
         self._count_bytes(tuple(self._counted))
         self._meter.state(CurrentState.CONNECTIONS, len(self._counted))
 
