@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
 from bothways.aio.turns import Turns
+from bothways.no_op import do_nothing
 from bothways.signers.waiting import held_signature
 from bothways.tls.driver import Answers, Driver
 from bothways.tls.events import ChecksWanted, EvidenceWanted, Request, SignatureWanted
@@ -60,7 +61,7 @@ class Answering:
 
     def cancel(self) -> None:
         """Answer nothing more, and keep nobody who would take what follows."""
-        self._take, self._answers = _dropped, Answers(None, None)
+        self._take, self._answers = do_nothing, Answers(None, None)
         for task in self._tasks.values():
             task.cancel()
 
@@ -91,10 +92,6 @@ class Answering:
     def _continue_without(self, request: Request, error: Exception) -> None:
         if self._driver.is_awaited(request):
             self._take(self._driver.continue_without_answer(request, error))
-
-
-def _dropped(requests: Iterable[Request]) -> None:
-    """Ignore what follows from an answer that came after the end."""
 
 
 async def answer_to(answers: Answerers, request: Request) -> bytes | Found:

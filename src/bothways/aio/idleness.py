@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from bothways.no_op import do_nothing
+
 
 class Idleness:
     """Calls `over` once, after so many seconds without data; None for never.
@@ -34,7 +36,7 @@ class Idleness:
     def stop(self) -> None:
         """Stop; `over` is not called any more, nor kept."""
         self.seconds = None
-        self._over = _nothing
+        self._over = do_nothing
         if self._timer is not None:
             self._timer.cancel()
 
@@ -46,7 +48,3 @@ class Idleness:
             self._over()
         else:
             self._timer = self._loop.call_later(left, self._check)
-
-
-def _nothing() -> None:
-    """Do nothing."""

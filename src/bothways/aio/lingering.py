@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from bothways.no_op import do_nothing
+
 
 class Lingering:
     """Calls `over` when the peer of a closing connection makes no more progress.
@@ -31,7 +33,7 @@ class Lingering:
 
     def stop(self) -> None:
         """Wait no more: the connection is gone. `left` and `over` are not kept."""
-        self._left, self._over = _none_left, _nothing
+        self._left, self._over = _none_left, do_nothing
         if self._timer is not None:
             self._timer.cancel()
 
@@ -52,7 +54,3 @@ class Lingering:
 
 def _none_left() -> int:
     return 0
-
-
-def _nothing() -> None:
-    """Do nothing about a connection that is gone."""

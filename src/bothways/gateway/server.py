@@ -41,6 +41,7 @@ from bothways.gateway.routes.newly_listed import listed_in, newly_listed
 from bothways.gateway.routes.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
 from bothways.gateway.tunnels.tunnelled import OpenTunnels, TunnelledProgram, tunnel_row
+from bothways.no_op import do_nothing
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.shortage import report_shortages
@@ -86,7 +87,7 @@ class Gateway:
         self._listen_on = listen
         self._owns_files = listen is open_listener
         limits = routes.config.limits
-        self.admission = Admission(limits.handshakes, _report_nothing)
+        self.admission = Admission(limits.handshakes, do_nothing)  # a failed handshake has its line later
         self.clients = CountedClients()
         self.before_tls = ConnectionsBeforeTLS(limits.handshakes)
         self.tunnelled = OpenTunnels()
@@ -422,7 +423,3 @@ class Gateway:
             await self._operator.close()
         await self._sharing.close()
         self.auditor.use(None)
-
-
-def _report_nothing(_error: Exception, _address: object) -> None:
-    """Say nothing of a failed handshake: it has its line when its connection is gone."""

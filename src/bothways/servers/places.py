@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from bothways.addresses import is_loopback
+from bothways.no_op import do_nothing
 
 SHARE = 4  # one address may hold at most a quarter of all places
 GRACE = 1.0  # seconds in which no progress is expected: a round trip, and one retransmission
@@ -41,11 +42,7 @@ class Place:
 
     def give_up(self) -> None:
         """Keep the connection no longer: it has ended, and its place has been left."""
-        self.end = _nothing
-
-
-def _nothing() -> None:
-    """End nothing."""
+        self.end = do_nothing
 
 
 class Places:

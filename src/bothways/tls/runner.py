@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from bothways.errors import UsageError
+from bothways.no_op import do_nothing
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.signing import is_signature
 from bothways.tls.events import Event, EvidenceWanted, Request, SignatureWanted
@@ -20,10 +21,6 @@ from bothways.trust.evidence.http_exchange import EvidenceReply, Missing
 from bothways.trust.ocsp.response import OCSPResponse
 
 T = TypeVar("T")
-
-
-def _ignore_step(yielded: Wait | Enter | Agreed) -> None:
-    """Ignore the steps of a script that runs on an open connection."""
 
 
 def _no_events(_: object) -> tuple[Event, ...]:
@@ -46,7 +43,7 @@ class ScriptRunner(Generic[T]):
         clock: Clock,
         finished: Callable[[T], Sequence[Event]],
         *,
-        apply_step: Callable[[Wait | Enter | Agreed], None] = _ignore_step,
+        apply_step: Callable[[Wait | Enter | Agreed], None] = do_nothing,
         patience: float | None = None,
     ) -> None:
         self._script = script
@@ -103,7 +100,7 @@ class ScriptRunner(Generic[T]):
         """End the script, and delete what it waits for and whom it would call."""
         self.request = self.answer_by = None
         self._script.close()
-        self._finished, self._apply_step = _no_events, _ignore_step
+        self._finished, self._apply_step = _no_events, do_nothing
 
     def _await(self, request: Request) -> None:
         self.request = request

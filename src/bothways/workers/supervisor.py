@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from bothways.errors import ConfigError
+from bothways.no_op import do_nothing
 from bothways.workers.child import Work, WorkerProcess, fork
 
 FIRST_DELAY = 0.1  # before a second start; each further one doubles it
@@ -48,11 +49,11 @@ class Supervisor:
         count: int,
         *,
         tell: Callable[[str], None],
-        on_ready: Callable[[], None] = lambda: None,
+        on_ready: Callable[[], None] = do_nothing,
         may_replace: Callable[[], bool] = lambda: True,
-        prepare: Callable[[int], None] = lambda _: None,
-        on_stop: Callable[[], None] = lambda: None,
-        on_end: Callable[[int], None] = lambda _: None,
+        prepare: Callable[[int], None] = do_nothing,
+        on_stop: Callable[[], None] = do_nothing,
+        on_end: Callable[[int], None] = do_nothing,
         tick: Callable[[], None] | None = None,
         tick_seconds: float = 1.0,
         on_upgrade: Callable[[], None] | None = None,

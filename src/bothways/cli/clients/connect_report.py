@@ -12,6 +12,7 @@ from bothways.describe.recorder import Recorder
 from bothways.diagnosis import Explanation, ServiceRefusal, facts_of
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel
+from bothways.no_op import do_nothing
 from bothways.starttls import Protocol
 from bothways.trust.verdict import Profile
 
@@ -73,7 +74,7 @@ class ConnectionReport:
 
     def waiting(self, what: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Report what is waited for, as `terminal.waiting`; with --json do nothing."""
-        return contextlib.nullcontext(_nothing) if self._as_json else waiting(what)
+        return contextlib.nullcontext(do_nothing) if self._as_json else waiting(what)
 
     def connected(self, channel: Channel, recorder: Recorder) -> None:
         """Report the handshake."""
@@ -102,7 +103,3 @@ class ConnectionReport:
         elif end.error is not None and end.why is not None:
             text = end.why.happened if end.reply is not None else headline(end.error)
             report_error("\n".join(bounded([f"{self._address}: {text}", *end.why.lines()])))
-
-
-def _nothing() -> None:
-    pass

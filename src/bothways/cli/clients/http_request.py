@@ -44,6 +44,7 @@ from bothways.http.location import Location, redirected
 from bothways.ladder.report import error_facts, report_facts, report_lines
 from bothways.net.channel import Channel
 from bothways.net.connecting import connect
+from bothways.no_op import do_nothing
 from bothways.tls.config import ClientConfig
 from bothways.trust.verdict import Profile
 
@@ -105,7 +106,7 @@ class _Report:
 
     def waiting(self, address: str) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Report what is waited for, as `terminal.waiting`; with --json do nothing."""
-        return contextlib.nullcontext(lambda: None) if self._as_json else waiting(f"an answer from {address}")
+        return contextlib.nullcontext(do_nothing) if self._as_json else waiting(f"an answer from {address}")
 
     def answered(self, answer: Answer, size: int) -> None:
         """Report a complete response."""

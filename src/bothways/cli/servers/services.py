@@ -23,6 +23,7 @@ from bothways.errors import StartTLSFailed, TimedOut
 from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.relay import Relay
 from bothways.gateway.routes.backends import greeted, hindrance, plain_way, unfit_greeting
+from bothways.no_op import do_nothing
 from bothways.starttls import Accepted
 from bothways.tls.connection import Connection
 from bothways.tls.events import Request
@@ -212,7 +213,7 @@ class Forward(Service):
         self._backend = backend
         self._starttls = starttls
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._relay = Relay(lambda _: None, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
+        self._relay = Relay(do_nothing, self._end, idle=limit, half_closed=HALF_CLOSED_SECONDS)
 
     def begin(
         self, connection: Connection, watch: Watch, evidence: Finder | None, client: ServedClient

@@ -19,6 +19,7 @@ from bothways.errors import TLSError, Truncated
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from bothways.gateway.log.service_refusal import KEPT, refusal_of_us
 from bothways.gateway.relay.transported import Transported
+from bothways.no_op import do_nothing
 from bothways.tls.driver import DELIVERY_SECONDS
 
 BUFFER_LIMIT = 64 * 1024
@@ -228,7 +229,7 @@ class Relay:
     def release(self) -> None:
         """Keep nobody who made this, since the client is gone: a cycle would wait for the garbage collector."""
         self.idleness.stop()
-        self._serve = self._over = _nothing
+        self._serve = self._over = do_nothing
         self._reached = None
         self.client.is_lost, self.client.transport = True, None
         self._part_if_over()
@@ -338,10 +339,6 @@ class Relay:
     def _cut(self) -> None:
         for each in (self.client, self.service):
             each.cut()
-
-
-def _nothing(relay: Relay) -> None:
-    """Do nothing about a relay that has ended."""
 
 
 def _ending(who: str, error: Exception | None) -> Ending:

@@ -15,6 +15,7 @@ from bothways.gateway.files.held import SYSTEM_ANCHORS, FileReader, Held, Making
 from bothways.gateway.files.sources import ContentSources
 from bothways.gateway.log.log import Log
 from bothways.gateway.routes.routes import Routes, made_routes
+from bothways.no_op import do_nothing
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
 from bothways.trust.own_identity.renewal import Overdue
@@ -83,7 +84,7 @@ class Current:
         self._refused_at: float | None = None
         self._tries_again = False
         self._text = config_text(path)
-        self.when_refused: Callable[[str, Exception], object] = _nobody_is_told
+        self.when_refused: Callable[[str, Exception], object] = do_nothing
         self._expiries = ReportedOnce()
         self._looked_for_expiry = 0.0
         self._seen: dict[str, _Seen] = {}
@@ -284,10 +285,6 @@ class Current:
 
 def _stays(error: ConfigError) -> str:
     return f"{error}; the earlier content stays in use"
-
-
-def _nobody_is_told(_path: str, _error: Exception) -> None:
-    """What `when_refused` does before somebody sets it."""
 
 
 def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
