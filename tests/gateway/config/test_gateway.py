@@ -177,7 +177,7 @@ BROKEN = [
     (IDENTITY + "[[listener]]\nport = 1\nhost = 'a..b'\n" + ROUTE, "neither the name of a host"),
     (IDENTITY + 2 * LISTENER + ROUTE, "line 7: listener[2]: another listener is called 127.0.0.1:8443;"),
     (IDENTITY + LISTENER + LISTENER.replace("port", "name = 'b'\nport") + ROUTE,
-     "another listener has the address 127.0.0.1:8443"),
+     "line 7: listener[2]: two listeners have the address 127.0.0.1:8443; give one of them another `port` or"),
     (ALL + "backends = 1\n", "line 10: route[1].backends: is not known; did you mean `backend`?"),
     (ALL + "fetching = 1\n", "line 10: route[1].fetching: is not known; did you mean `fetch`?"),
     (IDENTITY + LISTENER + "[[route]]\nallow = 'any verified client'\n", "`backend` is missing"),

@@ -120,7 +120,7 @@ server_name = "cache.example"
         (TUNNEL_TABLE + "connections = 0\n", "line 7: tunnel[1].connections: 0 is out of range"),
         (TUNNEL_TABLE + 'mode = "rw"\n', "line 7: tunnel[1].mode: rw are no permissions"),
         (TUNNEL_TABLE + 'client_ca = "ca.pem"\n', "line 7: tunnel[1].client_ca: is not known"),
-        (TUNNEL_TABLE * 2, "line 7: tunnel[2]: another tunnel has the address unix:"),
+        (TUNNEL_TABLE * 2, "line 7: tunnel[2]: two listeners have the address unix:"),
         (
             TUNNEL_TABLE.replace("unix", 'name = "a"\nunix') * 2,
             "tunnel[2]: another tunnel is called a; give each its own `name`",
@@ -133,7 +133,7 @@ server_name = "cache.example"
         ),
         (
             TUNNEL_TABLE.replace('"db.sock"', '"a.sock"') + CLIENTS.replace("port = 8443", 'unix = "a.sock"'),
-            "two listeners have the address unix:",
+            "listener[1]: two listeners have the address unix:",
         ),
         ("".join(TUNNEL_TABLE.replace("db.sock", f"{each}.sock") for each in range(65)), "65 tunnels; at most 64"),
     ],

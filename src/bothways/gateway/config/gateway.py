@@ -165,6 +165,7 @@ class _Reading:
         self._table = table
         self._folder = Path(table.file).parent
         self._defaults: Table | None = None
+        self._addresses: set[ListenerAddress] = set()
 
     def config(self) -> GatewayConfig:
         """Return all that the file says."""
@@ -174,7 +175,7 @@ class _Reading:
         limits, times = _limits(table.table("limits"), self._folder), _times(table.table("times"))
         tunnels = self._tunnels(table.tables("tunnel"))
         listeners = self._listeners(table.tables("listener"), bool(tunnels) and not table.has("route"))
-        metrics = metrics_in(table.table("metrics"), self._folder)
+        metrics = self._metrics(table.table("metrics"))
         audit = self._audit(table.table("audit"))
         common = table.table("identity")
         identity = None if common is None else identity_in(common, self._folder, None)
@@ -191,19 +192,11 @@ class _Reading:
         for each in (log, common, table):
             if each is not None:
                 each.end()
-        config = GatewayConfig(
+        return GatewayConfig(
             table.file, listeners, routes, limits, times, log_format, metrics, audit,
             None if status is None else status[0],
             spans, tunnels,
         )  # fmt: skip
-        addresses = [each.address for each in config.all_listeners]
-        twice = next((each for each in addresses if addresses.count(each) > 1), None)
-        if twice is not None:
-            table.refuse(
-                f"two listeners have the address {twice}; give one of them another `port` or `unix`",
-                next(each.kind for each in reversed(config.all_listeners) if each.address == twice),
-            )
-        return config
 
     # -- listeners -------------------------------------------------------------------------------------
 
@@ -213,8 +206,7 @@ class _Reading:
             made = tunnel_in(table, self._folder, place)
             if any(made.name == each.name for each in tunnels):
                 table.refuse(f"another tunnel is called {shown(made.name)}; give each its own `name`")
-            if any(made.listener.address == each.listener.address for each in tunnels):
-                table.refuse(f"another tunnel has the address {made.listener.address}")
+            self._take_address(table, made.listener)
             tunnels.append(made)
         if len(tunnels) > MOST_LISTENERS:
             self._table.refuse(f"{len(tunnels)} tunnels; at most {MOST_LISTENERS} are possible")
@@ -232,10 +224,25 @@ class _Reading:
             made = listener_in(table, self._folder)
             if any(made.name == each.name for each in listeners):
                 table.refuse(f"another listener is called {shown(made.name)}; give each its own `name`")
-            if any(made.address == each.address for each in listeners):
-                table.refuse(f"another listener has the address {made.address}")
+            self._take_address(table, made)
             listeners.append(made)
         return tuple(listeners)
+
+    def _metrics(self, table: Table | None) -> ListenerConfig | None:
+        if table is None:
+            return None
+        listener = metrics_in(table, self._folder)
+        self._take_address(table, listener)
+        return listener
+
+    def _take_address(self, table: Table, listener: ListenerConfig) -> None:
+        """Refuse a listener of any kind at the address of another one."""
+        address = listener.address
+        if address in self._addresses:
+            table.refuse(
+                f"two listeners have the address {address}; give one of them another `port` or `unix`"
+            )
+        self._addresses.add(address)
 
     def _status(
         self, table: Table | None, common: IdentityConfig | None
@@ -246,6 +253,7 @@ class _Reading:
         listener = local_listener_in(table, self._folder, STATUS, f"[{STATUS}]")
         identity, access = named_for(table, identity_in(table, self._folder, common), None), access_in(table)
         table.end()
+        self._take_address(table, listener)
         name = listener.name
         route = RouteConfig(name, None, (), (name,), identity, access, None, None, http=HTTPConfig())
         return listener, route

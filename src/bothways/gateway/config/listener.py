@@ -66,10 +66,8 @@ def listener_in(table: Table, folder: Path) -> ListenerConfig:
     return listener
 
 
-def metrics_in(table: Table | None, folder: Path) -> ListenerConfig | None:
-    """Read where metrics and health are served; None for nowhere. Raises ConfigError, as `listener_in`."""
-    if table is None:
-        return None
+def metrics_in(table: Table, folder: Path) -> ListenerConfig:
+    """Read where metrics and health are served. Raises ConfigError, as `listener_in`."""
     listener = local_listener_in(table, folder, METRICS, f"[{METRICS}]")
     address, allows = listener.address, table.flag("insecure_remote")
     if isinstance(address, TCPAddress) and not allows and not is_loopback(address.host):
