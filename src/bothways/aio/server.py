@@ -25,6 +25,7 @@ from bothways.aio.watch import Watch
 from bothways.arguments import instance
 from bothways.errors import TLSError, UsageError, logged
 from bothways.tls.config import ServerConfig
+from bothways.tls.connection import Connection
 from bothways.tls.events import Observer
 
 logger = logging.getLogger("bothways")
@@ -58,26 +59,20 @@ async def start_server(
     The connection is closed when the handler returns. limit: bytes that may be buffered for reading, and for sending.
     The other parameters are as for `create_server`.
     """
-    instance("config", config, ServerConfig)
-    limit, idle_timeout, handshakes = checked_limits(
-        limit=limit, idle_timeout=idle_timeout, handshakes=handshakes
+    making = _Making(
+        config,
+        observer,
+        refused,
+        signer,
+        evidence,
+        limit=limit,
+        idle_timeout=idle_timeout,
+        handshakes=handshakes,
     )
-    admission, watch = Admission(handshakes, refused), Watch(config.settings)
-    finder = evidence or own_finder(config.settings)
-    server = StreamServer(admission)
+    server = StreamServer(making.admission)
 
     def made() -> asyncio.BaseProtocol:
-        connection = config.connection(observer=None if observer is None else observer())
-        below = partial(AdmittedProtocol, admission)
-        link = ServedLink(
-            connection,
-            watch,
-            limit=limit,
-            idle_timeout=idle_timeout,
-            signer=signer,
-            evidence=finder,
-            below=below,
-        )
+        link = making.link()
         link.serve = partial(server.serve, handler)
         return link.tls
 
@@ -116,29 +111,65 @@ async def create_server(
     established connections; the caller has to limit them.  The other parameters are as for `connect`. The time for a
     handshake is that of the configuration.
     """
-    instance("config", config, ServerConfig)
-    limit, idle_timeout, handshakes = checked_limits(
-        limit=limit, idle_timeout=idle_timeout, handshakes=handshakes
+    making = _Making(
+        config,
+        observer,
+        refused,
+        signer,
+        evidence,
+        limit=limit,
+        idle_timeout=idle_timeout,
+        handshakes=handshakes,
     )
-    admission, watch = Admission(handshakes, refused), Watch(config.settings)
-    finder = evidence or own_finder(config.settings)
+    server = Server(making.admission)
 
     def made() -> asyncio.BaseProtocol:
-        connection = config.connection(observer=None if observer is None else observer())
-        return AdmittedProtocol(
-            admission,
-            connection,
-            watch,
-            factory(),
-            limit=limit,
-            idle_timeout=idle_timeout,
-            signer=signer,
-            evidence=finder,
-        )
+        return making.protocol(factory)
 
-    server = Server(admission)
     await server.listen(made, host, port, sock=sock, path=path, reuse_port=reuse_port, backlog=backlog)
     return server
+
+
+class _Making:
+    """Makes the connections of one server; the parameters are as for `create_server`."""
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        observer: Callable[[], Observer] | None,
+        refused: Refusal | None,
+        signer: Signer | None,
+        evidence: Finder | None,
+        *,
+        limit: int,
+        idle_timeout: float | None,
+        handshakes: int,
+    ) -> None:
+        instance("config", config, ServerConfig)
+        limits = checked_limits(limit=limit, idle_timeout=idle_timeout, handshakes=handshakes)
+        self.admission = Admission(limits.handshakes, refused)
+        self._config = config
+        self._observer = observer
+        self._watch = Watch(config.settings)
+        self._options: dict[str, Any] = {
+            "limit": limits.limit,
+            "idle_timeout": limits.idle_timeout,
+            "signer": signer,
+            "evidence": evidence or own_finder(config.settings),
+        }
+
+    def protocol(self, factory: Callable[[], asyncio.BaseProtocol]) -> AdmittedProtocol:
+        """Return the protocol of a connection, over which there is one of the factory."""
+        connection = self._connection()
+        return AdmittedProtocol(self.admission, connection, self._watch, factory(), **self._options)
+
+    def link(self) -> ServedLink:
+        """Return what a pair of streams is made of, for a connection."""
+        below = partial(AdmittedProtocol, self.admission)
+        return ServedLink(self._connection(), self._watch, below=below, **self._options)
+
+    def _connection(self) -> Connection:
+        return self._config.connection(observer=None if self._observer is None else self._observer())
 
 
 class Server:
