@@ -11,6 +11,7 @@ from bothways.diagnosis.self_check import reasons_against
 from bothways.faults import Fault, Reason
 from bothways.roles import Role
 from bothways.trust.certificate.parsed import ParsedCertificate
+from bothways.trust.own_identity.credentials import Credentials
 from bothways.trust.verdict import Purpose
 
 ANY_NAME = "a.example"  # of a server; that a certificate is for others is no fault of it
@@ -24,6 +25,15 @@ def own_doubts(chain: Sequence[bytes], role: Role, now: datetime) -> list[str]:
     purpose, asked = (Purpose.SERVER, ANY_NAME) if role is Role.SERVER else (Purpose.CLIENT, None)
     reasons = reasons_against([ParsedCertificate(each) for each in chain], purpose, asked, now)
     return [_doubt(each, role, now) for each in reasons if each.fault is not Fault.NAME_MISMATCH]
+
+
+def doubts_and_renewal(own: Credentials, role: Role, now: datetime, late: Sequence[str]) -> list[str]:
+    """Return the sentences of `own_doubts`, then those about a late renewal; that a certificate has ended is told once.
+
+    late: the sentences of `renewal`, which tell that too.
+    """
+    doubts = own_doubts(own.chain, role, now)
+    return doubts if now >= own.not_after else [*doubts, *late]
 
 
 def _doubt(reason: Reason, role: Role, now: datetime) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from bothways.cli.options.anchors import Clients
 from bothways.cli.options.peer_keys import LoadedKeys, PeerKeys
 from bothways.cli.options.side import LoadedSide, Side
-from bothways.diagnosis.own_doubts import own_doubts
+from bothways.diagnosis.own_doubts import doubts_and_renewal
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.roles import Role
@@ -94,12 +94,11 @@ class ServerFiles:
         own, now = self.own.credentials, datetime.now(UTC)
         if own is None:
             return []
-        late = [f"warning: {each}" for each in self._overdue.news([("", own.current)], now)]
-        if tuple(own.chain) == self._doubted:
-            return late
-        self._doubted = tuple(own.chain)
-        doubts = [f"warning: {each}" for each in own_doubts(self._doubted, Role.SERVER, now)]
-        return doubts if now >= own.not_after else [*doubts, *late]
+        told = self._overdue.news([("", own.current)], now)
+        if tuple(own.chain) != self._doubted:
+            self._doubted = tuple(own.chain)
+            told = doubts_and_renewal(own, Role.SERVER, now, told)
+        return [f"warning: {each}" for each in told]
 
     def checks(self) -> list[RegularCheck]:
         """Return the functions to be called regularly; each returns lines to be printed."""

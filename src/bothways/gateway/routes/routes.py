@@ -13,7 +13,7 @@ from itertools import islice
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
-from bothways.diagnosis.own_doubts import own_doubts
+from bothways.diagnosis.own_doubts import doubts_and_renewal
 from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import GatewayConfig, RouteConfig, wildcard
 from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed
@@ -175,8 +175,8 @@ class Routes:
 
 def _problems(own: Credentials, role: Role, now: datetime) -> list[str]:
     """Return what is wrong with a certificate of ours, and that it should have been renewed."""
-    doubts, late = own_doubts(own.chain, role, now), overdue(own, now)
-    return doubts if late is None or now >= own.not_after else [*doubts, late]
+    late = overdue(own, now)
+    return doubts_and_renewal(own, role, now, () if late is None else (late,))
 
 
 def svid_problem(end: datetime | None) -> str | None:
