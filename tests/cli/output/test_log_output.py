@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import sys
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -38,18 +40,37 @@ def test_lines_are_lost_while_their_reader_takes_none_and_no_longer(monkeypatch:
     stream.close()
 
 
+class Measured(io.FileIO):
+    """Notes how much is written at once."""
+
+    def __init__(self, descriptor: int, mode: str) -> None:
+        super().__init__(descriptor, mode)
+        self.sizes: list[int] = []
+
+    def write(self, data: Any, /) -> int:
+        self.sizes.append(memoryview(data).nbytes)
+        return super().write(data)
+
+
+@pytest.mark.parametrize("at_once", [select.PIPE_BUF, 512])
 def test_a_line_that_is_longer_than_a_pipe_takes_at_once_holds_nothing_up(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    """A pipe that takes a byte takes 4,096, and may make who writes more wait: such a line may be cut, and is ended."""
+    """Who writes more than PIPE_BUF (POSIX write(3)) may have to wait, so such a line may be cut, and is ended.
+
+    It is 4,096 bytes on Linux and 512 on macOS.
+    """
+    monkeypatch.setattr(select, "PIPE_BUF", at_once)
     reading, writing = os.pipe()
-    stream = io.TextIOWrapper(os.fdopen(writing, "wb", buffering=0), "utf-8", write_through=True)
+    pipe = Measured(writing, "wb")
+    stream = io.TextIOWrapper(pipe, "utf-8", write_through=True)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(log_output, "PATIENCE_SECONDS", 0.0)
     lines, long = LogOutput(), "\u20ac" * 2500
     with pytest.raises(BlockingIOError):
         while True:
             lines.say(long)
+    assert max(pipe.sizes) <= at_once
     content = os.read(reading, 1 << 20).decode(errors="replace")
     lines.say("here")
     *whole, cut, end, _ = (content + os.read(reading, 99).decode()).split("\n")

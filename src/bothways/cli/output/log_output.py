@@ -10,8 +10,7 @@ import sys
 from bothways.cli.output.terminal import say_or_fail
 
 PATIENCE_SECONDS = 0.01  # for a reader that is slow; one that still takes nothing is not waited for again
-AT_ONCE = 4096  # bytes that a pipe takes without waiting if it takes any (PIPE_BUF of Linux)
-PIECE = AT_ONCE // 4  # characters, of at most four bytes each
+BYTES_A_CHARACTER = 4  # at most
 
 
 class LogOutput:
@@ -23,7 +22,9 @@ class LogOutput:
     def say(self, text: str) -> None:
         """Print text as `say_or_fail` does. Raises OSError, also where its reader takes nothing, and ValueError."""
         line = ("\n" if self._is_cut else "") + text + "\n"
-        size = len(line) if len(line.encode(errors="replace")) <= AT_ONCE else PIECE
+        # A pipe that takes anything takes as much as this at once.
+        at_once = select.PIPE_BUF
+        size = len(line) if len(line.encode(errors="replace")) <= at_once else at_once // BYTES_A_CHARACTER
         for begin in range(0, len(line), size):
             self._is_stuck = not _takes(0.0 if self._is_stuck else PATIENCE_SECONDS)
             if self._is_stuck:
