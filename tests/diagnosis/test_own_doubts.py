@@ -51,7 +51,7 @@ def test_nothing_is_told_of_a_certificate_that_peers_accept() -> None:
         ),
     ],
 )
-def test_that_a_certificate_has_ended_is_told_once(usage: str, at: datetime, said: list[str]) -> None:
+def test_the_end_of_a_certificate_is_told_once(usage: str, at: datetime, said: list[str]) -> None:
     """By what peers do about it, and not as one that was not renewed, too."""
     own = credentials(pki.leaf(CA, "one.example", usage=(usage,), not_after=NOW + 30 * DAY))
     late = overdue(own, at)
