@@ -20,7 +20,8 @@ from bothways.addresses import (
 )
 from bothways.gateway.store.store_client import StoreClient, check_usable
 from bothways.http import location
-from bothways.ticket_keys.redis_store import RedisStore, client_url, without_password
+from bothways.ticket_keys.redis_store import RedisStore
+from bothways.ticket_keys.store_url import client_url, without_password
 from bothways.trust.path.name_matching import server_name
 
 

@@ -67,7 +67,7 @@ from bothways.signers import SigningPool, pool
 from bothways.spiffe import messages as svid_messages
 from bothways.spiffe import workload_api
 from bothways.starttls import accept_ldap, accepting, talk, xmpp
-from bothways.ticket_keys import file_store, redis_store, shared_ring, wrapping
+from bothways.ticket_keys import file_store, redis_store, shared_ring, store_answers, wrapping
 from bothways.tls import connection, driver
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.connection import Connection
@@ -465,7 +465,7 @@ VALUES = {
         f"{seconds(shared_limits.RENEW_SECONDS)}; {seconds(shared_limits.FORGET_SECONDS)}"
     ),
     "answers of Redis to one request of `gateway`, unless it requests more; values in one": (
-        f"{size(store_client.MOST_OCTETS)}; {store_client.MOST_ELEMENTS}"
+        f"{size(store_answers.MOST_OCTETS)}; {store_answers.MOST_ELEMENTS}"
     ),
     "how often a process asks for revocation news; the time for each answer": (
         f"{seconds(revocation_news.LOOK_SECONDS)}; {seconds(news_store.ANSWER_SECONDS)}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,14 +14,17 @@ import pytest
 import redis
 
 from bothways import ConfigError, SessionStore, SharedTicketKeys
+from bothways.testing import MutualTLS
 from bothways.ticket_keys.file_store import StoreFailed
 from bothways.ticket_keys.redis_store import LARGEST_STORED, RedisStore
 from bothways.ticket_keys.shared import DEFAULT_NAME
 from bothways.ticket_keys.shared_ring import decoded
+from bothways.ticket_keys.store_answers import encoded
 from bothways.ticket_keys.wrapping import Wrapping
 from bothways.tls.defaults import CLOCK
 from pair import FrozenClock, pair
-from ticket_keys.redis_server import redis_server
+from processes import free_port
+from ticket_keys.redis_server import redis_server, running_redis
 from tls.handshake.conversations import client_config, server_config
 
 DAY = timedelta(days=1)
@@ -55,20 +60,82 @@ def test_a_value_is_put_read_and_replaced_once(url: str, client: redis.Redis) ->
 
 
 def test_a_value_that_another_server_changed_meanwhile_is_not_overwritten(
-    url: str, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    url: str, client: redis.Redis, tmp_path: Path
 ) -> None:
     """WATCH: between our look and our write."""
-    store = RedisStore(url, "name")
-    store.replace(None, b"one", DAY)
-    multi = redis.client.Pipeline.multi
+    RedisStore(url, "name").replace(None, b"one", DAY)
+    path = tmp_path / "front.sock"
 
-    def meanwhile(pipeline: redis.client.Pipeline) -> None:
-        client.set("name", b"of another")
-        multi(pipeline)
+    def pass_on(data: bytes) -> None:
+        if data.startswith(encoded(["MULTI"])):
+            client.set("name", b"of another")
 
-    monkeypatch.setattr(redis.client.Pipeline, "multi", meanwhile)
-    assert not store.replace(b"one", b"two", DAY)
-    assert store.load() == b"of another"
+    with in_front_of(url, path, pass_on):
+        assert not RedisStore(f"unix://{path}", "name").replace(b"one", b"two", DAY)
+    assert RedisStore(url, "name").load() == b"of another"
+
+
+@contextlib.contextmanager
+def in_front_of(url: str, path: Path, told: Callable[[bytes], None]) -> Iterator[None]:
+    """Takes one connection to a server, and is told what is asked before it is passed on."""
+
+    def serve() -> None:
+        ours, _ = listener.accept()
+        with ours, socket.socket(socket.AF_UNIX) as theirs:
+            theirs.connect(url.removeprefix("unix://"))
+            while data := ours.recv(65536):
+                told(data)
+                theirs.sendall(data)
+                ours.sendall(theirs.recv(65536))
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "answer", [b"$2000000000\r\n", b"+", b"*1000000000\r\n:1\r\n", b"*9\r\n" + b":1\r\n" * 8]
+)
+def test_of_an_answer_without_end_no_more_is_read_than_was_asked_for(tmp_path: Path, answer: bytes) -> None:
+    """By whoever answers in the place of the server; it is left, and sees no question again."""
+    sent = 0
+
+    def serve() -> None:
+        nonlocal sent
+        taken, _ = listener.accept()
+        with taken, contextlib.suppress(ConnectionError):
+            taken.recv(65536)
+            taken.sendall(answer)
+            while sent < 1 << 26:
+                taken.sendall(b"x" * 65536)
+                sent += 65536
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with pytest.raises(StoreFailed, match="it answers with more|it does not answer as"):
+            RedisStore(f"unix://{tmp_path}/s", "name").load()
+        thread.join()
+    assert sent < 1 << 21  # what fits into the buffers of a socket
+
+
+def test_tls_verifies_the_server(tmp_path: Path) -> None:
+    (tmp_path / "pki").mkdir()
+    with MutualTLS(tmp_path / "pki") as mutual:
+        mine, port = mutual.identity("server"), free_port()
+        tls: list[object] = ["--tls-port", port, "--tls-cert-file", mine.cert, "--tls-key-file", mine.key]
+        others = ["--tls-ca-cert-file", mutual.ca, "--tls-auth-clients", "no"]
+        with running_redis(tmp_path, *map(str, [*tls, *others])):
+            store = RedisStore(f"rediss://localhost:{port}?ssl_ca_certs={mutual.ca}", "name")
+            assert store.replace(None, b"one", DAY) and store.load() == b"one"
+            with pytest.raises(StoreFailed, match="certificate verify failed"):
+                RedisStore(f"rediss://localhost:{port}", "name").load()
 
 
 def test_a_value_of_others_is_read_up_to_a_limit_only(url: str, client: redis.Redis) -> None:
@@ -156,7 +223,7 @@ def test_names_of_valkey_are_the_same(url: str) -> None:
 
 
 def test_without_the_client_library_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "redis", None)
+    monkeypatch.setitem(__import__("sys").modules, "redis.asyncio", None)
     with pytest.raises(ConfigError, match=r"require the package redis: pip install 'bothways\[redis\]'"):
         RedisStore("redis://localhost", "name")
 

@@ -25,7 +25,7 @@ from bothways.gateway.store.news import SharedNews
 from bothways.gateway.store.news_index import LARGEST_NEWS, BadNews, Listed, listed
 from bothways.gateway.store.news_kept import MOST_OWN, OwnNews, WaitingNews
 from bothways.gateway.store.news_store import LIFETIME_SECONDS, NewsStore
-from bothways.gateway.store.store_client import StoreRefused
+from bothways.ticket_keys.store_answers import StoreRefused
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.evidence.http_exchange import TOLERANCE, Evidence
 from bothways.trust.revocation.news import Taken, revokes

@@ -16,7 +16,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from bothways.gateway.store.store_client import MOST_OCTETS, Answer, Argument, StoreClient
+from bothways.gateway.store.store_client import StoreClient
+from bothways.ticket_keys.store_answers import MOST_OCTETS, Answer, Argument
 from bothways.tls.crypto.hkdf import expand, extract
 from bothways.trust.verdict import Names
 

@@ -15,7 +15,8 @@ from bothways.gateway.store.news_index import (
     NewsBox,
     digest_of,
 )
-from bothways.gateway.store.store_client import Argument, BadAnswer, StoreClient
+from bothways.gateway.store.store_client import StoreClient
+from bothways.ticket_keys.store_answers import Argument, BadAnswer
 from bothways.trust.evidence.http_exchange import Evidence
 
 ANSWER_SECONDS = 3.0  # for each answer
