@@ -6,9 +6,11 @@ import fcntl
 import os
 import resource
 import socket
+from pathlib import Path
 
 import pytest
 
+from bothways.gateway.config.gateway import MOST_LISTENERS
 from bothways.gateway.processes.generation import (
     SealedGeneration,
     acknowledge,
@@ -74,6 +76,23 @@ def test_crls_are_used_where_they_are_and_are_those_that_were_handed_out() -> No
         for each in map(ParsedCertificate, [each.der for each in listed]):
             place = each.serial, each.normal_issuer
             assert found.find(*place) == original.find(*place)
+
+
+def test_all_sockets_that_a_file_can_name_arrive_at_once(tmp_path: Path) -> None:
+    """Else they were cut off, and every worker was killed for a file that is in order."""
+    here, there = channel_pair()
+    names = [f"unix:/{number:0107}" for number in range(2 * MOST_LISTENERS + 2)]
+    sealed = SealedGeneration(2, "", {}, frozenset())
+    with here, there, socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        sealed.send(here, dict.fromkeys(names, listener))
+        generation = received(there)
+        assert generation is not None
+        assert list(generation.sockets) == names
+        for each in generation.sockets.values():
+            assert each.getsockname() == listener.getsockname()
+            each.close()
+    sealed.close()
 
 
 def test_memory_that_could_still_change_is_not_taken() -> None:

@@ -21,6 +21,7 @@ from bothways.gateway.config.gateway import MOST_LISTENERS
 from bothways.trust.crl.handed_over import Facts, handed_over, size_of, taken_over
 from bothways.trust.crl.revocation_list import CRL
 
+MOST_SOCKETS = 2 * MOST_LISTENERS + 2  # of listeners and tunnels, and of the operator
 _HEAD = struct.Struct("!QQ")  # the number of a generation, the length of its index
 _ACK = struct.Struct("!Q")
 _SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
@@ -100,7 +101,7 @@ class SealedGeneration:
 def received(channel: socket.socket) -> Generation | None:
     """Return the next generation, None if there is none. Raises EOFError when the supervisor has gone."""
     try:
-        data, descriptors, _, _ = socket.recv_fds(channel, 65536, MOST_LISTENERS + 1)
+        data, descriptors, _, _ = socket.recv_fds(channel, 65536, MOST_SOCKETS + 1)
     except BlockingIOError:
         return None
     if not data:
