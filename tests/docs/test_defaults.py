@@ -84,7 +84,7 @@ from bothways.tls.record import protection
 from bothways.tls.resumption import age, session, session_ids, session_store, ticket_keys
 from bothways.tls.wire import compression, extension_table, fields, flight, tls13
 from bothways.trust import anchors, crl_store, files, ocsp_store, work
-from bothways.trust.access import cel
+from bothways.trust.access import cel, kinds
 from bothways.trust.crl import revocation_list as trust_crl
 from bothways.trust.decoding import extensions, key_derivation, protobuf
 from bothways.trust.evidence import cache, fetched, http_exchange, locations
@@ -320,6 +320,7 @@ VALUES = {
     "expressions in a route or a server": str(cel.MOST_EXPRESSIONS),
     "names of one kind in a certificate that an expression is given": str(cel.MOST_VALUES),
     "bytes of such a name; of a whole subject or issuer": f"{cel.MOST_BYTES}; {cel.MOST_NAME_BYTES}",
+    "URIs of a certificate that a deny rule with `*` compares; it holds for one with more": str(kinds.MOST_URIS),
     # Our own CA as a source of a gateway
     "lifetime of a certificate that is issued for a gateway": f"{authority_config.LIFETIME_HOURS} h",
     "part of the lifetime after which another one is issued": str(

@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 import pki
 from bothways import ConfigError, TrustStore
 from bothways.trust import Purpose, Trusted, verify
+from bothways.trust.access.kinds import MOST_URIS
 from bothways.trust.access.rule import PeerRule
 
 ROOT = pki.root("Access Root")
@@ -162,6 +163,15 @@ def test_a_rule_that_denies_holds_in_doubt_and_one_that_allows_does_not(
     rule, verdict = PeerRule(**given), trusted(*alternatives, **options)
     assert rule.may_mean(verdict)
     assert not rule.allows(verdict)
+
+
+def test_a_rule_that_denies_by_a_pattern_holds_for_more_uris_than_it_compares() -> None:
+    """Nobody gets around it by so many names that to compare them would take long."""
+    most = [f"URI:spiffe://a/{at}" for at in range(MOST_URIS)]
+    rule = PeerRule(uri="spiffe://b/*")
+    assert not rule.may_mean(trusted(*most))
+    assert rule.may_mean(trusted(*most, "URI:urn:x"))
+    assert not PeerRule(uri="spiffe://b/c").may_mean(trusted(*most, "URI:urn:x"))
 
 
 def test_a_rule_that_denies_holds_for_nobody_else() -> None:

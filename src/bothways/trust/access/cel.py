@@ -17,8 +17,8 @@ from bothways.arguments import text as checked_text
 from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.trust.access.kinds import COMMON_NAME, ORGANIZATIONAL_UNIT, key_kind, subject_values
+from bothways.trust.access.presented import parsed
 from bothways.trust.access.rule import PeerRule
-from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.decoding.protobuf import NotProtobuf, fields
 from bothways.trust.path.name_matching import SPIFFE
 from bothways.trust.verdict import Trusted
@@ -181,7 +181,7 @@ def _given(verdict: Trusted, *, strict: bool) -> dict[str, Any]:
     """
     if not verdict.path_der:
         raise TooMuch("not evaluated, there is no certificate")
-    leaf, names = ParsedCertificate(verdict.path_der[0]), verdict.names
+    leaf, names = parsed(verdict.path_der[0]), verdict.names
     dns, uri = names.dns, names.uri
     if strict:
         dns = tuple(each for each in dns if "*" not in each)
@@ -196,7 +196,7 @@ def _given(verdict: Trusted, *, strict: bool) -> dict[str, Any]:
         "issuer": leaf.issuer_text,
         "fingerprint": leaf.digest.hex(),
         "spki": leaf.key_digest.hex(),
-        "anchor": ParsedCertificate(verdict.path_der[-1]).digest.hex(),
+        "anchor": parsed(verdict.path_der[-1]).digest.hex(),
         "key": kind,
     }
     for each in _too_much(lists, texts):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Set
 from datetime import timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_network
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
@@ -16,13 +16,15 @@ from cryptography.x509 import CertificatePolicies, Name
 
 from bothways.errors import ConfigError
 from bothways.faults import shown
+from bothways.trust.access.presented import addresses, hosts, mailbox, mailboxes, parsed, subject_texts, uris
 from bothways.trust.certificate.parsed import ParsedCertificate
-from bothways.trust.names.distinguished import attributes, normal, text_of
+from bothways.trust.names.distinguished import normal
 from bothways.trust.names.general import is_dns_name, lower_ascii
 from bothways.trust.path.name_matching import SPIFFE
 from bothways.trust.verdict import PinnedKey, SharedKey, Trusted
 
 COMMON_NAME, ORGANIZATIONAL_UNIT = b"\x55\x04\x03", b"\x55\x04\x0b"
+MOST_URIS = 64  # of a certificate that are compared with patterns; more may mean whom a rule denies
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,255}")
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21-\x5b\x5d-\x7e]+")
@@ -60,8 +62,8 @@ def _dns(values: tuple[str, ...]) -> Test:
         (whole if rest == name else below).add(rest)
 
     def holds(verdict: Trusted) -> bool:
-        names = [name for name in map(lower_ascii, verdict.names.dns) if is_dns_name(name)]
-        return any(name in whole or name.partition(".")[2] in below for name in names)
+        found = hosts(verdict.names.dns)
+        return not (whole.isdisjoint(found.names) and below.isdisjoint(found.parents))
 
     return holds
 
@@ -76,7 +78,7 @@ def _uri(values: tuple[str, ...]) -> Test:
 
     def holds(verdict: Trusted) -> bool:
         found = verdict.names.uri
-        if not exact.isdisjoint(found):
+        if not exact.isdisjoint(uris(found)):
             return True
         return len(found) == 1 and (found[0] in ids or any(each.fullmatch(found[0]) for each in patterns))
 
@@ -137,21 +139,20 @@ def _ou(values: tuple[str, ...]) -> Test:
 def subject_values(verdict: Trusted, kind: bytes) -> list[str]:
     """Return the values of one kind of attribute in the leaf's subject. kind: the content of its identifier in DER."""
     try:
-        relatives = attributes(_leaf(verdict).subject)
+        found = subject_texts(_leaf(verdict).subject, kind)
     except ValueError:
         return []
-    found = (text_of(tag, value) for each in relatives for of, tag, value in each if of == kind)
     return [text for text in found if text is not None]
 
 
 def _issuer(values: tuple[str, ...]) -> Test:
     names = {_named("issuer", each) for each in values}
-    return lambda verdict: normal(_leaf(verdict).issuer) in names
+    return lambda verdict: _leaf(verdict).normal_issuer in names
 
 
 def _subject(values: tuple[str, ...]) -> Test:
     names = {_named("subject", each) for each in values}
-    return lambda verdict: normal(_leaf(verdict).subject) in names
+    return lambda verdict: _leaf(verdict).normal_subject in names
 
 
 def _named(kind: str, value: str) -> bytes:
@@ -192,7 +193,7 @@ def _fingerprint(values: tuple[str, ...]) -> Test:
 
 def _anchor(values: tuple[str, ...]) -> Test:
     digests = _digests("anchor", values)
-    return lambda verdict: ParsedCertificate(verdict.path_der[-1]).digest.hex() in digests
+    return lambda verdict: parsed(verdict.path_der[-1]).digest.hex() in digests
 
 
 def _spki(values: tuple[str, ...]) -> Test:
@@ -212,7 +213,7 @@ def _email(values: tuple[str, ...]) -> Test:
     whole: set[tuple[str, str]] = set()
     domains: set[str] = set()
     for each in values:
-        local, domain = _mailbox(each) or ("", "")
+        local, domain = mailbox(each) or ("", "")
         if not is_dns_name(domain) or ("*" in local and local != "*"):
             raise ConfigError(f"email: {shown(each)} is not an email address, or * for any before its @")
         if local == "*":
@@ -221,15 +222,10 @@ def _email(values: tuple[str, ...]) -> Test:
             whole.add((local, domain))
 
     def holds(verdict: Trusted) -> bool:
-        found = [mailbox for each in verdict.names.email if (mailbox := _mailbox(each)) is not None]
-        return any(each in whole or each[1] in domains for each in found)
+        found = mailboxes(verdict.names.email)
+        return not (whole.isdisjoint(found.whole) and domains.isdisjoint(found.domains))
 
     return holds
-
-
-def _mailbox(text: str) -> tuple[str, str] | None:
-    local, at, domain = text.rpartition("@")
-    return (local, lower_ascii(domain)) if at and local and "@" not in local else None
 
 
 def _ip(values: tuple[str, ...]) -> Test:
@@ -245,21 +241,13 @@ def _ip(values: tuple[str, ...]) -> Test:
         networks.setdefault((network.version, rest), set()).add(int(network.network_address) >> rest)
 
     def holds(verdict: Trusted) -> bool:
-        addresses = [address for each in verdict.names.ip if (address := _address(each)) is not None]
+        found = addresses(verdict.names.ip)
         return any(
-            address.version == version and int(address) >> rest in prefixes
-            for address in addresses
+            not prefixes.isdisjoint(found.prefixes(version, rest))
             for (version, rest), prefixes in networks.items()
         )
 
     return holds
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        return ip_address(text)
-    except ValueError:  # a certificate may contain an invalid address
-        return None
 
 
 def _policy(values: tuple[str, ...]) -> Test:
@@ -277,7 +265,7 @@ def _policy(values: tuple[str, ...]) -> Test:
 
 
 def _policies(certificate: bytes) -> frozenset[str]:
-    found = ParsedCertificate(certificate).extension(CertificatePolicies)
+    found = parsed(certificate).extension(CertificatePolicies)
     return frozenset(each.policy_identifier.dotted_string for each in found or ())
 
 
@@ -331,7 +319,7 @@ def _psk(values: tuple[str, ...]) -> Test:
 
 
 def _leaf(verdict: Trusted) -> ParsedCertificate:
-    return ParsedCertificate(verdict.path_der[0])
+    return parsed(verdict.path_der[0])
 
 
 COMPILERS: dict[str, Callable[[tuple[str, ...]], Test]] = {
@@ -369,8 +357,7 @@ def _loose_dns(values: tuple[str, ...]) -> Test:
     parents = {lower_ascii(each).partition(".")[2] for each in values}
 
     def may_hold(verdict: Trusted) -> bool:
-        wildcards = {name[2:] for name in map(lower_ascii, verdict.names.dns) if name.startswith("*.")}
-        return holds(verdict) or bool(wildcards & parents)
+        return holds(verdict) or not parents.isdisjoint(hosts(verdict.names.dns).under_wildcards)
 
     return may_hold
 
@@ -378,9 +365,15 @@ def _loose_dns(values: tuple[str, ...]) -> Test:
 def _loose_uri(values: tuple[str, ...]) -> Test:
     exact, ids, patterns = _uris(values)
     whole = exact | ids
-    return lambda verdict: any(
-        each in whole or any(pattern.fullmatch(each) for pattern in patterns) for each in verdict.names.uri
-    )
+
+    def may_hold(verdict: Trusted) -> bool:
+        found = verdict.names.uri
+        if not whole.isdisjoint(uris(found)):
+            return True
+        is_doubtful = bool(patterns) and len(found) > MOST_URIS
+        return is_doubtful or any(pattern.fullmatch(each) for each in found for pattern in patterns)
+
+    return may_hold
 
 
 def _loose_cn(values: tuple[str, ...]) -> Test:
@@ -401,10 +394,9 @@ def _loose_dn(values: tuple[str, ...]) -> Test:
 def _may_have(verdict: Trusted, kind: bytes, values: Set[str]) -> bool:
     """Whether one of the attributes of a kind has one of the values, or cannot be decoded, so that it may have one."""
     try:
-        relatives = attributes(_leaf(verdict).subject)
+        found = subject_texts(_leaf(verdict).subject, kind)
     except ValueError:
         return True
-    found = [text_of(tag, value) for each in relatives for of, tag, value in each if of == kind]
     return any(text is None or text in values for text in found)
 
 
