@@ -32,6 +32,7 @@ from bothways import (
 )
 from bothways.net import Channel, connect, wrap
 from bothways.net import pipe as source
+from bothways.net.carrier import SocketCarrier
 from bothways.net.pipe import Pipe
 
 pytestmark = pytest.mark.network
@@ -457,6 +458,25 @@ def test_a_broken_pipe_is_explained_by_what_was_said_before_it(serve, monkeypatc
             channel.sendall(bytes(100_000))
     assert refused.value.alert == Alert.CERTIFICATE_REQUIRED
     channel.close()
+
+
+@pytest.mark.parametrize("ends", ["by an alert", "without one"])
+def test_a_peer_that_leaves_while_we_answer_it_in_the_handshake_is_explained_by_what_it_sent(
+    monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """The pipe breaks while bytes that came are processed: what came after them is read there."""
+    ours, theirs = socket.socketpair()
+    alert = b"\x15\x03\x03\x00\x02\x02" + bytes([Alert.BAD_CERTIFICATE]) if ends == "by an alert" else b""
+
+    def send(carrier: SocketCarrier, data: memoryview, seconds: float | None) -> int:
+        theirs.sendall(alert)
+        theirs.close()
+        raise BrokenPipeError("broken pipe")
+
+    theirs.sendall(identities.client_config().connection("localhost").data_to_send())
+    monkeypatch.setattr(SocketCarrier, "send", send)
+    with pytest.raises(PeerAlert if alert else Truncated):
+        wrap(ours, identities.server_config())
 
 
 def test_a_broken_pipe_after_a_clean_end_is_just_that(serve):

@@ -90,17 +90,19 @@ class Pipe:
 
     def read(self, seconds: float | None) -> bool:
         """Read for at most so many seconds and process the bytes; the caller holds `reading`."""
-        return self.use.read(partial(self._read_some, seconds))
+        requests = self.use.read(partial(self._read_some, seconds))
+        if requests is None:
+            return False
+        self._process_received(requests)
+        return True
 
-    def _read_some(self, seconds: float | None) -> bool:
+    def _read_some(self, seconds: float | None) -> list[Request] | None:
         data = self.carrier.receive(seconds)
         if data is None:
-            return False
+            return None
         if self._handshake_ends is not None:
             self._received += len(data)
-        take = partial(self.driver.receive, data) if data else self.driver.receive_end
-        self._process_received(self._driven(take))
-        return True
+        return self._driven(partial(self.driver.receive, data) if data else self.driver.receive_end)
 
     def await_peer(self) -> None:
         """Wait for bytes of the peer, and verify the peer again when it is due; the caller holds `reading`."""
