@@ -1,12 +1,13 @@
 """Which module may know which: the arrows of docs/design.md, held on the syntax trees.
 
 This is a statement of policy. It is changed when the design changes, on purpose and with a reason in
-docs/decisions.md, never to make a build pass. Everything below is data; the five tests only apply it.
+docs/decisions.md, never to make a build pass. Everything below is data; the six tests only apply it.
 """
 
 from __future__ import annotations
 
 import sys
+from graphlib import CycleError, TopologicalSorter
 
 from architecture.sources import calls, imports, modules
 
@@ -128,6 +129,12 @@ INSIDE = {
     ),
 }
 
+# No module imports itself by way of others, also inside a room that has no rows ...
+# ... but where it is said, and then for type checkers only:
+IN_CIRCLES = {
+    ("aio.transport", "aio.protocol"): "users of a transport find the properties of its connection in `tls`",
+}
+
 # What the engine and trust never touch: no I/O, no clock, no randomness ...
 PURE = ("trust", "tls")
 IMPURE_MODULES = {"socket", "ssl", "asyncio", "threading", "os", "time", "random", "secrets", "subprocess"}
@@ -197,6 +204,23 @@ def test_modules_import_only_from_rows_below() -> None:
                 if problem:
                     wrong.append(f"{name}:{imported.line} imports {imported.module}: {problem}")
     assert not wrong
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Neither when it is loaded, nor inside a function, nor for type checkers."""
+    known = modules()
+    graph = {
+        name: {each.module for each in imports(tree) if each.module in known} for name, tree in known.items()
+    }
+    for importer, imported in IN_CIRCLES:
+        graph[f"bothways.{importer}"].remove(f"bothways.{imported}")  # one that is not needed is refused
+        assert f"bothways.{importer}" in graph[f"bothways.{imported}"]
+    circles: list[str] = []
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circles = error.args[1]
+    assert not circles
 
 
 def test_nobody_inside_imports_the_package_root() -> None:

@@ -11,6 +11,7 @@ from architecture.sources import ROOT, SOURCE
 # Modules whose tests are others, and which.
 ELSEWHERE = {
     "adapters/bare_socket.py": "adapters/test_ssl_socket.py",
+    "adapters/configured.py": "adapters/test_context.py",
     "adapters/conversation.py": "adapters/test_ssl_object.py",
     "adapters/loading.py": "adapters/test_context.py",
     "adapters/refused_settings.py": "adapters/test_context.py",

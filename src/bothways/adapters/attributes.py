@@ -275,25 +275,3 @@ class Attributes(ssl.SSLContext):
     def _msg_callback(self, value: object) -> None:
         if value is not None:
             refuse("_msg_callback", "watch a connection of the engine by its observer")
-
-    @property
-    def sslobject_class(self) -> Any:
-        """The class of the result of `wrap_bio`."""
-        from bothways.adapters.ssl_object import SSLObject
-
-        return SSLObject
-
-    @sslobject_class.setter
-    def sslobject_class(self, value: object) -> None:
-        refuse("sslobject_class", "connections are made by bothways alone")
-
-    @property
-    def sslsocket_class(self) -> Any:
-        """The class of the result of `wrap_socket`."""
-        from bothways.adapters.ssl_socket import SSLSocket
-
-        return SSLSocket
-
-    @sslsocket_class.setter
-    def sslsocket_class(self, value: object) -> None:
-        refuse("sslsocket_class", "connections are made by bothways alone")

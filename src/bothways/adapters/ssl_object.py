@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from bothways.adapters.configured import checked_context
 from bothways.adapters.conversation import SSLConversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, zero_return
 from bothways.adapters.records import BIORecords
 from bothways.adapters.refusing import NoOpenSSL
-from bothways.errors import ConfigError
 from bothways.tls.record.protection import FRAGMENT_LIMIT
-
-if TYPE_CHECKING:
-    from bothways.adapters.context import SSLContext
 
 
 class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
@@ -34,7 +31,7 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         server_side: bool = False,
         server_hostname: str | bytes | None = None,
         session: object = None,
-        context: SSLContext | None = None,
+        context: object = None,
     ) -> Self:
         """Start a connection of `context` over the BIOs."""
         talk = checked_context(context).begin(server_side, server_hostname, session, without_io=True)
@@ -205,12 +202,3 @@ class SSLObject(Described, ssl.SSLObject):  # type: ignore[misc]
         data = self._talk.driver.data_to_send()
         if data:
             self._outgoing.write(data)
-
-
-def checked_context(context: SSLContext | None) -> SSLContext:
-    """Return a context if it is ours. Raises an error for another one."""
-    from bothways.adapters.context import SSLContext  # its connections have this class
-
-    if not isinstance(context, SSLContext):
-        raise ConfigError("context: expected a bothways.ssl.SSLContext, which alone makes these connections")
-    return context

@@ -8,23 +8,20 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 from bothways.adapters import forks
 from bothways.adapters.bare_socket import address_of, is_connected
 from bothways.adapters.carrier import LayeredCarrier, OwnCarrier, check_open, close_below, released
+from bothways.adapters.configured import ConfiguredContext, checked_context
 from bothways.adapters.conversation import SSLConversation, writable
 from bothways.adapters.described import Described
 from bothways.adapters.exceptions import want_read, want_write, zero_return
 from bothways.adapters.refusing import NoOpenSSL, Refusing
-from bothways.adapters.ssl_object import checked_context
 from bothways.errors import ConfigError, TLSError
 from bothways.net.carrier import soonest
 from bothways.net.pipe import Pipe
 from bothways.tls.driver import LINGER_SECONDS
-
-if TYPE_CHECKING:
-    from bothways.adapters.context import SSLContext
 
 T = TypeVar("T")
 SEND_SIZE = 64 * 1024
@@ -36,7 +33,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
 
     _talk: SSLConversation | None
     _pipe: Pipe | None
-    _context: SSLContext
+    _context: ConfiguredContext
     _name: str | None
     _connected: bool
     _sslobj: object
@@ -56,7 +53,7 @@ class SSLSocket(Described, Refusing, ssl.SSLSocket):  # type: ignore[misc]
         do_handshake_on_connect: bool = True,
         suppress_ragged_eofs: bool = True,
         server_hostname: str | bytes | None = None,
-        context: SSLContext | None = None,
+        context: object = None,
         session: object = None,
     ) -> Self:
         """Take over a socket for a connection of `context`."""

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from bothways.aio.transport import fill
 from bothways.aio.waiting import Waiting
 
 Made = Callable[..., asyncio.BaseProtocol]
@@ -64,7 +63,7 @@ class AppCalls(Waiting):
         app = self.app
         try:
             if isinstance(app, asyncio.BufferedProtocol):
-                fill(app, data)
+                _fill(app, data)
             else:
                 app.data_received(data)
         except ENDS_OF_PROGRAM:
@@ -105,3 +104,16 @@ class AppCalls(Waiting):
     def _report_mistake(self, error: BaseException) -> None:
         context = {"message": "a protocol over TLS failed", "exception": error, "protocol": self.app}
         self._loop.call_exception_handler(context)
+
+
+def _fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
+    """Copy data into the buffers of a `BufferedProtocol`."""
+    left = memoryview(data)
+    while left:
+        buffer = memoryview(app.get_buffer(len(left))).cast("B")
+        if not buffer:
+            raise RuntimeError("get_buffer() returned an empty buffer")
+        size = min(len(left), len(buffer))
+        buffer[:size] = left[:size]
+        app.buffer_updated(size)
+        left = left[size:]

@@ -118,16 +118,3 @@ class TLSTransport(asyncio.Transport):
         if name in OF_SSL:
             return default
         return self.tls.transport.get_extra_info(name, default)
-
-
-def fill(app: asyncio.BufferedProtocol, data: bytes) -> None:
-    """Copy data into the buffers of a `BufferedProtocol`."""
-    left = memoryview(data)
-    while left:
-        buffer = memoryview(app.get_buffer(len(left))).cast("B")
-        if not buffer:
-            raise RuntimeError("get_buffer() returned an empty buffer")
-        size = min(len(left), len(buffer))
-        buffer[:size] = left[:size]
-        app.buffer_updated(size)
-        left = left[size:]
