@@ -46,8 +46,7 @@ from bothways.gateway.http import messages as http_messages
 from bothways.gateway.http import services as http_services
 from bothways.gateway.log import log as gateway_log
 from bothways.gateway.observe import audit_file, board, refusals, snapshot, status_page
-from bothways.gateway.processes import handover
-from bothways.gateway.processes import workers as gateway_workers
+from bothways.gateway.processes import generation, handover
 from bothways.gateway.proxy_protocol import reading as proxy_header
 from bothways.gateway.reload import current
 from bothways.gateway.routes import routes
@@ -387,7 +386,8 @@ VALUES = {
     "connection of `gateway` without data; half-closed": f"{seconds(TIMES.idle)}; {seconds(TIMES.half_closed)}",
     "time for connections to end when `gateway` ends": seconds(TIMES.drain),
     "time for a worker of `gateway` to apply a new configuration": (
-        f"{seconds(gateway_workers.TAKE_SECONDS)}; then it is killed"
+        f"{seconds(generation.TAKE_SECONDS)}; then it serves nobody until it has, "
+        f"and is killed after {seconds(generation.TAKE_SECONDS)} without progress"
     ),
     "time for the new `gateway` to be ready after SIGUSR2": (
         f"{seconds(handover.READY_SECONDS)}; then the old one continues"
@@ -636,7 +636,8 @@ SAID: dict[str, tuple[str, ...]] = {
         f"have not changed for {current.SETTLED_SECONDS:g} s",
         f"is checked {IN_WORDS[round(1 / routes.LOOK_SECONDS)]} times a second",
         f"in the last {IN_WORDS[renewal.PART]}th of its lifetime, or in its last {IN_WORDS[renewal.SOON.days]} days",
-        f"within {gateway_workers.TAKE_SECONDS:g} seconds is killed",
+        f"After {generation.TAKE_SECONDS:g} seconds a worker serves nobody until it has done so",
+        f"for {generation.TAKE_SECONDS:g} seconds it is killed",
         f"not ready within {handover.READY_SECONDS:g} seconds",
         f"Up to {news_kept.MOST_WAITING} pieces of news of other CAs are kept",
         f"over {news_index.LARGEST_NEWS // 2**20} MiB. A process keeps at most {news.MOST_NEWS:,} news",

@@ -157,7 +157,7 @@ class Gateway:
 
     async def _open(self, listener: ListenerConfig) -> Server:
         server, made = Server(self.admission), partial(self._protocol, listener.address)
-        if isinstance(listener.address, TCPAddress):  # whose host may be a name that is not resolved at once
+        if self._owns_files and isinstance(listener.address, TCPAddress):  # its host may be a name to resolve
             sock = await asyncio.get_running_loop().run_in_executor(None, self._listen_on, listener)
         else:
             sock = self._listen_on(listener)
@@ -228,8 +228,10 @@ class Gateway:
 
     # -- change ----------------------------------------------------------------------------------------
 
-    async def take(self, routes: Routes) -> None:
+    async def take(self, routes: Routes, *, at_once: bool = False) -> None:
         """Use other routes from here on; nothing of an open connection passes before it is verified by them.
+
+        at_once: nobody is served before that.
 
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
         certificates are listed newly are ended first, before this returns; all others follow in the next turns.
@@ -239,8 +241,8 @@ class Gateway:
         if self._owns_files:
             change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         leaves = {client: client.leaf for client in self._verified}
-        loop = asyncio.get_running_loop()
-        listed = await loop.run_in_executor(None, newly_listed, set(leaves.values()), self.routes, routes)
+        looking = partial(newly_listed, set(leaves.values()), self.routes, routes)
+        listed = looking() if at_once else await asyncio.get_running_loop().run_in_executor(None, looking)
         wanted = {each.address for each in routes.config.all_listeners}
         for address in [each for each in self._listening if each not in wanted]:
             self._close_listener(address)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from bothways.gateway.processes import process
+from bothways.gateway.processes import taking
 from bothways.gateway.reload import current
 from bothways.trust.crl import revocation_list
 
@@ -32,7 +32,7 @@ if __name__ == "__main__":
     revocation_list.SLICE_OCTETS = 100
     for name in ("index_entries", "digest_of"):
         count(revocation_list, name)
-    for module in (process, current):
+    for module in (taking, current):
         count(module, "parsed_config")
     sys.argv[0] = "bothways"
     runpy.run_module("bothways.cli", run_name="__main__")

@@ -12,10 +12,11 @@ import pytest
 
 from bothways.gateway.config.gateway import MOST_LISTENERS
 from bothways.gateway.processes.generation import (
+    TELL_SECONDS,
     SealedGeneration,
-    acknowledge,
-    acknowledged,
+    WorkerReport,
     channel_pair,
+    progressed,
     received,
 )
 from bothways.trust.certificate.parsed import ParsedCertificate
@@ -41,8 +42,8 @@ def test_a_generation_arrives_whole_at_every_worker_with_sockets_that_listen() -
             here, there = channel_pair()
             with here, there:
                 assert received(there) is None
-                first.send(here, {})
-                second.send(here, {"127.0.0.1:1": listener})
+                first.send(here, {}, 1.5)
+                second.send(here, {"127.0.0.1:1": listener}, 2.5)
                 one, two = received(there), received(there)
                 assert one is not None and two is not None
                 assert (one.number, one.text, one.contents, one.changed) == (2, "text", contents, {"ca.pem"})
@@ -51,10 +52,11 @@ def test_a_generation_arrives_whole_at_every_worker_with_sockets_that_listen() -
                 with mine:
                     assert mine.fileno() != listener.fileno()
                     assert mine.getsockname() == listener.getsockname()
-                assert acknowledged(here) is None
-                acknowledge(there, 2)
-                acknowledge(there, 3)
-                assert acknowledged(here) == 3
+                assert (one.until, two.until) == (1.5, 2.5)
+                assert progressed(here) is None
+                WorkerReport(there, 2).acknowledge()
+                WorkerReport(there, 3).acknowledge()
+                assert (progressed(here), progressed(here)) == (3, None)
     first.close()
     second.close()
 
@@ -66,7 +68,7 @@ def test_crls_are_used_where_they_are_and_are_those_that_were_handed_out() -> No
     sealed = SealedGeneration(2, None, {"a": b"abc"}, frozenset({"x.crl"}), {"x.crl": several, "none": []})
     here, there = channel_pair()
     with here, there:
-        sealed.send(here, {})
+        sealed.send(here, {}, 0.0)
         generation = received(there)
     sealed.close()
     assert generation is not None and generation.text is None
@@ -85,7 +87,7 @@ def test_all_sockets_that_a_file_can_name_arrive_at_once(tmp_path: Path) -> None
     sealed = SealedGeneration(2, "", {}, frozenset())
     with here, there, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
-        sealed.send(here, dict.fromkeys(names, listener))
+        sealed.send(here, dict.fromkeys(names, listener), 0.0)
         generation = received(there)
         assert generation is not None
         assert list(generation.sockets) == names
@@ -100,7 +102,7 @@ def test_memory_that_could_still_change_is_not_taken() -> None:
     memory = os.memfd_create("test", os.MFD_ALLOW_SEALING)
     with here, there:
         os.write(memory, b"{}")
-        socket.send_fds(here, [bytes(15) + b"\2[]"], [memory])
+        socket.send_fds(here, [bytes(15) + b"\2" + bytes(8) + b"[]"], [memory])
         with pytest.raises(OSError, match="is not sealed"):
             received(there)
     os.close(memory)
@@ -110,7 +112,7 @@ def test_nobody_can_change_what_was_handed_out() -> None:
     here, there = channel_pair()
     sealed = SealedGeneration(1, "", {"key.pem": b"secret"}, frozenset())
     with here, there:
-        sealed.send(here, {})
+        sealed.send(here, {}, 0.0)
         _, [memory], _, _ = socket.recv_fds(there, 100, 1)
         with pytest.raises(PermissionError):
             os.pwrite(memory, b"x", 0)
@@ -139,8 +141,28 @@ def test_a_worker_that_takes_nothing_does_not_hold_up_the_supervisor() -> None:
     sealed = SealedGeneration(1, "", {}, frozenset())
     with here, there, pytest.raises(BlockingIOError):
         while True:
-            sealed.send(here, {})
+            sealed.send(here, {}, 0.0)
     sealed.close()
+
+
+def test_a_worker_tells_now_and_then_that_it_makes_progress() -> None:
+    """Not so often that its channel is full when it tells that a generation is in use."""
+    here, there = channel_pair()
+    now = 100.0
+    with here, there:
+        report = WorkerReport(there, 7, lambda: now)
+        for _ in range(10):
+            report.progress()
+        assert progressed(here) is None
+        for _ in range(3):
+            now += TELL_SECONDS
+            for _ in range(10):
+                report.progress()
+        assert (progressed(here), progressed(here)) == (0, None)
+        report.acknowledge()
+        now += TELL_SECONDS
+        report.progress()
+        assert progressed(here) == 7
 
 
 def test_the_end_of_the_supervisor_is_reported() -> None:

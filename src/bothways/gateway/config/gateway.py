@@ -5,7 +5,7 @@ Paths are relative to the file's own folder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -153,16 +153,20 @@ def config_text(path: FilePath) -> str:
     return toml_text(path)
 
 
-def parsed_config(path: FilePath, text: str) -> GatewayConfig:
-    """Read the text of the file at `path`. Raises ConfigError as `read_config` does."""
-    return _Reading(parsed_toml(path, text)).config()
+def parsed_config(path: FilePath, text: str, progress: Callable[[], None] = lambda: None) -> GatewayConfig:
+    """Read the text of the file at `path`. Raises ConfigError as `read_config` does.
+
+    progress: is called after each part of it.
+    """
+    return _Reading(parsed_toml(path, text), progress).config()
 
 
 class _Reading:
     """Reads one file, in the order in which its parts are needed."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, progress: Callable[[], None]) -> None:
         self._table = table
+        self._progress = progress
         self._folder = Path(table.file).parent
         self._defaults: Table | None = None
         self._addresses: set[ListenerAddress] = set()
@@ -277,6 +281,7 @@ class _Reading:
             )
         routes: list[RouteConfig] = []
         for place, table in enumerate(tables, 1):
+            self._progress()
             made = self._route(table, place, common, listeners)
             if any(made.name == each.name for each in routes):
                 table.refuse(f"another route is called {shown(made.name)}; give each its own `name`")

@@ -107,8 +107,9 @@ class Making:
 
     read: returns the contents of files.  before: what was made earlier.  changed: paths of files that are different
     from then.  keeps: a file that cannot be used leaves what was made of it earlier in use. at: the time.  lists: the
-    CRLs of files that another process has read.
-    Attributes: `held`, what is made; `news`, sentences for people; `kept`, why files are not used, with their paths.
+    CRLs of files that another process has read.  progress: is called after each part of the work.
+    Attributes: `progress`; `held`, what is made; `news`, sentences for people; `kept`, why files are not used, with
+    their paths.
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class Making:
         *,
         keeps: bool,
         lists: Mapping[str, tuple[CRL, ...]] | None = None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._before = before
@@ -127,6 +129,7 @@ class Making:
         self._at = at
         self._keeps = keeps
         self._lists = lists or {}
+        self.progress = progress
         self.held = Held(news=before.news)
         self.news: list[str] = []
         self.kept: list[tuple[Paths, ConfigError]] = []
@@ -228,7 +231,7 @@ class Making:
     def _crls_of(self, path: str) -> tuple[CRL, ...]:
         if path in self._lists:
             return self._lists[path]
-        return tuple(crls_in(self._read(path, files.MAX_CRL_FILE), path))
+        return tuple(crls_in(self._read(path, files.MAX_CRL_FILE), path, lambda _: self.progress()))
 
     def _responses_of(self, path: str) -> tuple[OCSPResponse, ...]:
         return tuple(responses_in(self._read(path, files.MAX_FILE), path))

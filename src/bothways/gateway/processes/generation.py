@@ -13,7 +13,8 @@ import mmap
 import os
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bothways.errors import ConfigError
@@ -22,8 +23,10 @@ from bothways.trust.crl.handed_over import Facts, handed_over, size_of, taken_ov
 from bothways.trust.crl.revocation_list import CRL
 
 MOST_SOCKETS = 2 * MOST_LISTENERS + 2  # of listeners and tunnels, and of the operator
-_HEAD = struct.Struct("!QQ")  # the number of a generation, the length of its index
-_ACK = struct.Struct("!Q")
+TAKE_SECONDS = 10.0  # for a worker to apply a generation; after that it serves nobody until it has done so
+TELL_SECONDS = 0.5  # how often a worker that applies one says that it makes progress
+_HEAD = struct.Struct("!QQd")  # the number of a generation, the length of its index, until when it is in time
+_NEWS = struct.Struct("!Q?")  # the number of a generation, and whether it is in use
 _SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
 
 
@@ -33,7 +36,7 @@ class Generation:
 
     contents: of files, by path.  lists: the CRLs of files instead, which were read and are in memory that all
     processes share.  changed: the files that are different from before.  sockets: one that listens for each address,
-    as it is written, that is new.
+    as it is written, that is new.  until: on the monotonic clock, when all that is older must not serve any more.
     """
 
     number: int
@@ -42,6 +45,7 @@ class Generation:
     lists: dict[str, tuple[CRL, ...]]
     changed: frozenset[str]
     sockets: dict[str, socket.socket]
+    until: float
 
 
 def channel_pair() -> tuple[socket.socket, socket.socket]:
@@ -72,7 +76,7 @@ class SealedGeneration:
             {"text": text, "files": sizes, "changed": sorted(changed), "lists": facts}
         ).encode()
         self.number = number
-        self._head = _HEAD.pack(number, len(index))
+        self._index_size = len(index)
         self._memory = os.memfd_create("bothways", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
             with open(self._memory, "wb", closefd=False) as file:
@@ -87,11 +91,12 @@ class SealedGeneration:
             self.close()
             raise
 
-    def send(self, channel: socket.socket, sockets: dict[str, socket.socket]) -> None:
+    def send(self, channel: socket.socket, sockets: dict[str, socket.socket], until: float) -> None:
         """Send it to one worker, with its sockets. Raises OSError, at once for a worker that takes nothing."""
+        head = _HEAD.pack(self.number, self._index_size, until)
         names = json.dumps(list(sockets)).encode()
         descriptors = [self._memory, *(each.fileno() for each in sockets.values())]
-        socket.send_fds(channel, [self._head + names], descriptors)
+        socket.send_fds(channel, [head + names], descriptors)
 
     def close(self) -> None:
         """Forget it; whoever has received it keeps it."""
@@ -106,7 +111,7 @@ def received(channel: socket.socket) -> Generation | None:
         return None
     if not data:
         raise EOFError
-    number, length = _HEAD.unpack_from(data)
+    number, length, until = _HEAD.unpack_from(data)
     memory, *others = descriptors
     names = json.loads(data[_HEAD.size :])
     sockets = {name: socket.socket(fileno=each) for name, each in zip(names, others, strict=True)}
@@ -122,7 +127,7 @@ def received(channel: socket.socket) -> Generation | None:
         lists = _mapped(memory, at, index["lists"])
     finally:
         os.close(memory)
-    return Generation(number, index["text"], contents, lists, frozenset(index["changed"]), sockets)
+    return Generation(number, index["text"], contents, lists, frozenset(index["changed"]), sockets, until)
 
 
 def _mapped(memory: int, at: int, lists: dict[str, list[Facts]]) -> dict[str, tuple[CRL, ...]]:
@@ -142,18 +147,39 @@ def _mappable(at: int) -> int:
     return at + -at % mmap.ALLOCATIONGRANULARITY
 
 
-def acknowledge(channel: socket.socket, number: int) -> None:
-    """Tell the supervisor that a generation is in use."""
-    with contextlib.suppress(OSError):
-        channel.send(_ACK.pack(number))
+class WorkerReport:
+    """What a worker tells the supervisor of a generation; it may be called in any thread. clock: monotonic seconds."""
+
+    def __init__(
+        self, channel: socket.socket, number: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._channel = channel
+        self._number = number
+        self._clock = clock
+        self._told = clock()
+
+    def progress(self) -> None:
+        """Tell that a part of the work is done, at most now and then."""
+        if self._clock() >= self._told + TELL_SECONDS:
+            self._told = self._clock()
+            self._tell(is_in_use=False)
+
+    def acknowledge(self) -> None:
+        """Tell that it is in use."""
+        self._tell(is_in_use=True)
+
+    def _tell(self, *, is_in_use: bool) -> None:
+        with contextlib.suppress(OSError):
+            self._channel.send(_NEWS.pack(self._number, is_in_use))
 
 
-def acknowledged(channel: socket.socket) -> int | None:
-    """Return the number of the newest generation that a worker has acknowledged since the last call, if any."""
+def progressed(channel: socket.socket) -> int | None:
+    """Return the number of the newest generation that a worker uses, 0 for none; None if it has told nothing since."""
     newest = None
     with contextlib.suppress(OSError):
-        while data := channel.recv(_ACK.size):
-            [newest] = _ACK.unpack(data)
+        while data := channel.recv(_NEWS.size):
+            number, is_in_use = _NEWS.unpack(data)
+            newest = number if is_in_use else newest or 0
     return newest
 
 

@@ -6,19 +6,16 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
 from typing import Any
 
-from bothways.gateway.config.gateway import parsed_config
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.files.held import Making
 from bothways.gateway.listeners.systemd import STOPPING, forget, notify
 from bothways.gateway.log.log import Log
 from bothways.gateway.observe.board import Board
-from bothways.gateway.processes.generation import Generation, acknowledge, received
+from bothways.gateway.processes.taking import Generations
 from bothways.gateway.reload.current import Current
 from bothways.gateway.reload.following import Following
-from bothways.gateway.routes.routes import Routes, made_routes
+from bothways.gateway.routes.routes import Routes
 from bothways.gateway.server import Gateway
 from bothways.servers.event_loops import loop_factory
 from bothways.servers.garbage import GarbageCollection
@@ -89,71 +86,12 @@ def serve_as_worker(
         gateway = Gateway(routes, log, listen, board=board, number=number)
         gateway.serves(generation)
         process = _Process(gateway, log)
-        loop.add_reader(channel, _Generations(process, log, path, tickets, sockets, channel).read)
+        loop.add_reader(channel, Generations(process, log, path, tickets, sockets, channel).read)
         loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor acts on it
         loop.add_signal_handler(RETIRE, lambda: process.keep(process.retire()))
         return await process.serve(lambda _: ready())
 
     return _run(serving)
-
-
-class _Generations:
-    """Takes what the supervisor hands out, one after the other; the arguments are those of `serve_as_worker`."""
-
-    def __init__(
-        self,
-        process: _Process,
-        log: Log,
-        path: str,
-        tickets: TicketKeys | None,
-        sockets: dict[str, socket.socket],
-        channel: socket.socket,
-    ) -> None:
-        self._process = process
-        self._log = log
-        self._path = path
-        self._tickets = tickets
-        self._sockets = sockets
-        self._channel = channel
-        self._in_turn = asyncio.Lock()
-
-    def read(self) -> None:
-        """Read what has come; at the end of the supervisor, end too."""
-        try:
-            while (generation := received(self._channel)) is not None:
-                self._sockets.update(generation.sockets)
-                self._process.keep(self._take(generation))
-        except (EOFError, OSError):
-            asyncio.get_running_loop().remove_reader(self._channel)
-            self._process.end(FAILED)
-
-    async def _take(self, generation: Generation) -> None:
-        gateway, loop = self._process.gateway, asyncio.get_running_loop()
-        async with self._in_turn:
-            try:
-                before = gateway.routes
-                made = await loop.run_in_executor(None, _made, self._path, generation, before, self._tickets)
-                await gateway.take(made)
-                gateway.serves(generation.number)
-            except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
-                self._log.event(
-                    f"a configuration that was checked cannot be applied, so this worker ends: {error!r}"
-                )
-                self._process.end(FAILED, at_once=True)
-            else:
-                acknowledge(self._channel, generation.number)
-
-
-def _made(path: str, generation: Generation, before: Routes, tickets: TicketKeys | None) -> Routes:
-    """Return the routes of a generation, as the supervisor has made them."""
-
-    def read(path: str, most: int = 0) -> bytes:  # noqa: ARG001 - the supervisor has looked at sizes
-        return generation.contents[path]
-
-    at, lists = datetime.now(UTC), generation.lists
-    making = Making(read, before.held, generation.changed, at, keeps=True, lists=lists)
-    config = before.config if generation.text is None else parsed_config(path, generation.text)
-    return made_routes(config, tickets, making)
 
 
 class _Process:
@@ -178,6 +116,10 @@ class _Process:
         if at_once:
             self._hurry.set()
         self._stop.set()
+
+    def fail(self, *, at_once: bool) -> None:
+        """End, since it cannot go on. at_once: do not wait for clients to end."""
+        self.end(FAILED, at_once=at_once)
 
     async def retire(self) -> None:
         """Accept nobody any more, and end in order when all connections have ended."""

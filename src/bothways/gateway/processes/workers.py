@@ -23,7 +23,7 @@ from bothways.gateway.log.log import Log
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
-from bothways.gateway.processes.generation import SealedGeneration, acknowledged, channel_pair
+from bothways.gateway.processes.generation import TAKE_SECONDS, SealedGeneration, channel_pair, progressed
 from bothways.gateway.processes.handover import Successor, handed_on
 from bothways.gateway.processes.process import serve_as_worker
 from bothways.gateway.reload.current import LOOK_SECONDS, LOOKS_FAIL, LOOKS_GO_ON, Change, Current
@@ -33,9 +33,6 @@ from bothways.servers.listening import remove_socket_file
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.workers.supervisor import Supervisor
 
-TAKE_SECONDS = (
-    10.0  # for a worker to take a generation; after that it is killed, since it goes by an earlier one
-)
 SPARE_SECONDS = 5.0  # beyond the time to drain, before a worker is killed
 
 
@@ -78,9 +75,8 @@ class Workers:
         self._auditor = Auditor("supervisor", log.event)
         current.when_refused = self._refused
         self._is_handed_out = False
-        self._awaited: dict[
-            int, float
-        ] = {}  # workers that have not taken the newest generation, and until when
+        # Workers that have not taken the newest generation, and when they are ended without any progress.
+        self._awaited: dict[int, float] = {}
         self._supervisor = Supervisor(
             self._work,
             count,
@@ -314,14 +310,21 @@ class Workers:
             self._looks.succeeded()
         self._look_at_successor()
         for number, channel in self._channels.items():
-            if acknowledged(channel) == self._generation:
-                self._awaited.pop(number, None)
+            self._hear(number, channel)
         if self._is_handed_out and not self._awaited:
             self._is_handed_out = False
             self._log.event("all workers use what was read")
         for number, until in tuple(self._awaited.items()):
             if time.monotonic() >= until:
                 self._end(number)
+
+    def _hear(self, number: int, channel: socket.socket) -> None:
+        """Take note of what a worker tells: each progress gives it more time, in which it serves nobody."""
+        uses = progressed(channel)
+        if uses == self._generation:
+            self._awaited.pop(number, None)
+        elif uses is not None and number in self._awaited:
+            self._awaited[number] = time.monotonic() + TAKE_SECONDS
 
     def _hand_out(self, change: Change, opened: dict[ListenerAddress, list[socket.socket]]) -> None:
         self._generation += 1
@@ -334,16 +337,17 @@ class Workers:
         try:
             for number, channel in self._channels.items():
                 new = {str(address): several[number - 1] for address, several in opened.items()}
-                self._awaited[number] = time.monotonic() + TAKE_SECONDS
+                until = time.monotonic() + TAKE_SECONDS
+                self._awaited.setdefault(number, until)  # another change gives no more time
                 try:
-                    sealed.send(channel, new)
+                    sealed.send(channel, new, until)
                 except OSError:
                     self._end(number)
         finally:
             sealed.close()
 
     def _end(self, number: int) -> None:
-        """Kill a worker that goes by an earlier generation; another one begins with the newest."""
+        """Kill a worker that hangs with an earlier generation; another one begins with the newest."""
         self._awaited.pop(number, None)
         if self._supervisor.signal(number, signal.SIGKILL):
             self._log.event(f"worker {number} does not apply the new configuration, and is ended")

@@ -243,6 +243,7 @@ class _Loading:
             raise ConfigError(f"{self._config.path}: {_called(config)}: {error}") from None
 
     def _named(self, config: RouteConfig) -> Route:
+        self._making.progress()
         try:
             return self._route(config)
         except ConfigError as error:
