@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bothways import ConfigError
+from bothways.gateway.config import strict_toml
 from bothways.gateway.config.strict_toml import MOST_BYTES, Table, parsed_toml, toml_text
 
 TAKES: list[tuple[str, Callable[[Table], Any], str]] = [
@@ -72,6 +73,21 @@ def test_an_invalid_value_is_refused_with_its_line_and_what_was_expected(
         take(read_toml(path))
     assert str(refused.value).startswith(str(path))
     assert problem in str(refused.value)
+
+
+def test_lines_are_looked_for_only_where_there_is_something_to_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes longer than reading the whole file."""
+    texts: list[str] = []
+    original = strict_toml.lines_of
+    monkeypatch.setattr(strict_toml, "lines_of", lambda text: texts.append(text) or original(text))
+    table = parsed_toml("a.toml", "a = 'x'\n[[b]]\nc = 1\r\n[[b]]\nc = 2")
+    assert table.text("a") == "x"
+    tables = table.tables("b")
+    assert [each.whole("c", 1, 1, 5) for each in tables] == [1, 2] and texts == []
+    for each, line in zip(tables, (3, 5), strict=True):
+        with pytest.raises(ConfigError, match=f"a.toml, line {line}: "):
+            each.refuse("is wrong", "c")
+    assert texts == ["a = 'x'\n[[b]]\nc = 1\n[[b]]\nc = 2"]
 
 
 @pytest.mark.parametrize(

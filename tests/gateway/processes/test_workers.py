@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -10,14 +11,16 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from bothways import PeerAlert, TLSError, Truncated
 from bothways.gateway.log.log import Log
+from bothways.gateway.processes import workers as workers_module
 from bothways.gateway.processes.workers import Workers
+from bothways.gateway.reload import current as current_module
 from bothways.gateway.reload.current import LOOKS_FAIL, LOOKS_GO_ON, Current
 from bothways.net import Channel, wrap
 from bothways.servers import lasting_problem
@@ -326,4 +329,41 @@ def test_a_look_that_fails_again_and_again_is_told_once(
     for _ in range(20):
         workers.look()
     assert setting.events() == [f"{LOOKS_FAIL}: RuntimeError('a defect')", LOOKS_GO_ON]
+    current.close()
+
+
+@pytest.mark.parametrize("how", ["a file", "the configuration"])
+def test_a_change_for_which_there_is_no_memory_is_not_in_use_and_is_made_again(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Workers would go by the earlier one, and the supervisor believe that it was handed out."""
+    monkeypatch.setattr(current_module, "TRY_AGAIN_SECONDS", 0.1)
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    log = Log(setting.lines.append, "json")
+    current = Current(str(setting.path), log, None)
+    workers = Workers(str(setting.path), log, current, None, 2, list)
+    before, failed = current.routes, []
+
+    def sealed(*_: object) -> None:
+        failed.append(1)
+        raise OSError(errno.ENOSPC, "no room")
+
+    def look_until(holds: Callable[[], object]) -> None:
+        end = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < end
+            workers.look()
+            time.sleep(0.02)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers_module, "SealedGeneration", sealed)
+        if how == "a file":
+            setting.mutual.revoke(setting.mutual.identity("client"))
+        else:
+            setting.write(f'backend = "127.0.0.1:2"\n{ANYBODY}')
+        look_until(lambda: len(failed) >= 3)
+        assert current.routes is before
+        assert any("no room" in each for each in setting.events())
+    if how == "a file":
+        look_until(lambda: current.routes is not before)
     current.close()

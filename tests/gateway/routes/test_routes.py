@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import serialization
 
 from bothways import ConfigError
 from bothways.gateway.files.held import FileReader, Making
+from bothways.gateway.routes import routes as module
 from bothways.gateway.routes.routes import made_routes
 from bothways.tls.handshake.server.start import ServiceRequest
 from gateway_talk import ANYBODY, Setting
@@ -128,6 +129,57 @@ def test_configurations_that_will_not_work_cause_a_warning(setting: Setting) -> 
     )
     [line] = reported(setting.load().warnings())
     assert line.startswith("route plain: our certificate (CN=") and "was not renewed yet" in line
+
+
+def test_what_many_routes_have_in_common_is_looked_at_once(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their certificate, and whom they trust; each route has its warnings."""
+    looked: list[str] = []
+    for name in ("doubts_and_renewal", "trust_warnings"):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda *given, name=name, original=original: looked.append(name) or original(*given)
+        )
+    setting.write(*[f'{BACKEND}server_names = ["s{place}.example.com"]' for place in range(50)])
+    warnings = list(setting.load().warnings())
+    assert looked == ["trust_warnings", "doubts_and_renewal"]
+    assert len([each for each in warnings if "our certificate does not stand for" in each]) == 50
+
+
+def test_rules_that_have_not_changed_are_those_of_the_configuration_before(setting: Setting) -> None:
+    """They are not compiled again."""
+    rule = 'uri = ["spiffe://example.org/a/*"]\ndns = "b.example"'
+    setting.write(f'backend = "127.0.0.1:1"\n[[route.allow]]\n{rule}\n[[route.deny]]\ndns = "c.example"')
+    [one], [two] = setting.load().all, setting.load().all
+    setting.path.write_text(setting.path.read_text().replace("c.example", "d.example"))
+    [three] = setting.load().all
+    for other in (two, three):
+        assert other.config.access is not one.config.access
+        assert one.config.access.allow[0].peers is other.config.access.allow[0].peers
+    assert one.config.access.deny[0].peers is two.config.access.deny[0].peers
+    assert one.config.access.deny[0].peers != three.config.access.deny[0].peers
+
+
+def test_only_routes_for_a_name_are_asked_whether_they_take_a_client(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are; the first of them is taken."""
+    setting.write(
+        *[f'{BACKEND}server_names = ["s{place}.example.com"]' for place in range(50)],
+        f'{BACKEND}name = "all"',
+    )
+    routes, asked = setting.load(), []
+    original = module.Route.takes
+    monkeypatch.setattr(
+        module.Route, "takes", lambda self, *given: asked.append(self.config.name) or original(self, *given)
+    )
+    [listener] = routes.config.listeners
+    for name, route in (("s30.example.com", "route 31"), ("other.example.com", "all"), (None, "all")):
+        asked.clear()
+        found = routes.find(listener.address, ServiceRequest(name, None))
+        assert found is not None and found.config.name == route
+        assert asked == [route]
 
 
 def test_a_certificate_for_the_other_role_causes_a_warning(setting: Setting) -> None:

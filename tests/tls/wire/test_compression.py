@@ -128,3 +128,8 @@ def test_zlib_is_always_here_and_the_shortest_is_preferred() -> None:
     """The base install has zlib alone."""
     assert installed()[-1] == Algorithm.zlib
     assert set(installed()) <= set(Algorithm)
+
+
+def test_what_is_installed_is_looked_for_once() -> None:
+    """Each configuration asks, and a gateway has hundreds."""
+    assert installed() is installed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from functools import lru_cache
 
 from bothways.errors import ConfigError
 from bothways.gateway.access import ANYBODY, Access, AccessRule
@@ -14,6 +15,7 @@ from bothways.trust.access.rule import PeerRule
 
 LIFETIME = "lifetime"  # in days, so that a number may stand for it
 PSK = "psk"  # what no client of a gateway has
+MOST_RULES = 4096  # that are kept for the next configuration
 RULE_KINDS = tuple(each.name for each in fields(PeerRule) if each.init and each.name != PSK)
 
 
@@ -69,7 +71,16 @@ def _peer_rule(table: Table, given: dict[str, tuple[str, ...]]) -> PeerRule:
         table.refuse(f"says of nobody that it holds; add one of {', '.join((*RULE_KINDS, CEL))}")
     for kind, values in given.items():
         try:
-            PeerRule(**{kind: values})
+            compiled(((kind, values),))
         except ConfigError as error:
             table.refuse(str(error).removeprefix(f"{kind}: "), kind)
-    return table.made(next(iter(given)), lambda: PeerRule(**given))
+    return table.made(next(iter(given)), lambda: compiled(tuple(given.items())))
+
+
+@lru_cache(MOST_RULES)
+def compiled(given: tuple[tuple[str, tuple[str, ...]], ...]) -> PeerRule:
+    """Return the rule with these values of each kind; that of an earlier configuration where it had the same.
+
+    Raises ConfigError.
+    """
+    return PeerRule(**dict(given))

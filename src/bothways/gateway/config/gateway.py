@@ -30,6 +30,7 @@ from bothways.gateway.config.listener import (
     local_listener_in,
     metrics_in,
 )
+from bothways.gateway.config.server_names import ByServerName, wildcard
 from bothways.gateway.config.strict_toml import Table, parsed_toml, toml_text
 from bothways.gateway.config.tunnel import TunnelConfig, tunnel_in
 from bothways.gateway.proxy_protocol.writing import CHOICES, ProxyProtocol
@@ -280,18 +281,23 @@ class _Reading:
                 "no [[route]]: every client would be refused; add one with `backend` and `allow`"
             )
         routes: list[RouteConfig] = []
+        by_name = ByServerName[RouteConfig]()
+        names: set[str] = set()
         for place, table in enumerate(tables, 1):
             self._progress()
             made = self._route(table, place, common, listeners)
-            if any(made.name == each.name for each in routes):
+            if made.name in names:
                 table.refuse(f"another route is called {shown(made.name)}; give each its own `name`")
-            hidden = next((each for each in routes if _covers(each, made)), None)
+            others = by_name.candidates(made.server_names[0] if made.server_names else "")
+            hidden = next((each for each in others if _covers(each, made)), None)
             if hidden is not None:
                 table.refuse(
                     f"never used, since the route {shown(hidden.name)} before it takes all of its clients; "
                     "put the more specific one first, or change `server_names`, `alpn` or `listeners`"
                 )
             routes.append(made)
+            names.add(made.name)
+            by_name.add(made.server_names, made)
         return tuple(routes)
 
     def _route(
@@ -424,11 +430,6 @@ def _covers_names(earlier: tuple[str, ...] | None, later: tuple[str, ...] | None
     if earlier is None:
         return True
     return later is not None and all(each in earlier or wildcard(each) in earlier for each in later)
-
-
-def wildcard(name: str) -> str:
-    """Return what a route has for every name beside this one: `*.` and all but the first label."""
-    return "*." + name.partition(".")[2]
 
 
 def suffix(config: GatewayConfig, address: ListenerAddress) -> str:

@@ -8,6 +8,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
 from bothways.errors import ConfigError
@@ -47,7 +48,19 @@ def parsed_toml(path: files.FilePath, text: str) -> Table:
         content = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    return Table(str(path), lines_of(text.replace("\r\n", "\n")), content, ())
+    return Table(str(path), _Lines(text), content, ())
+
+
+class _Lines:
+    """The lines of a text, which are found only when there is something to tell of one."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def of_keys(self) -> dict[Path, int]:
+        """The line of each table and key."""
+        return lines_of(self._text.replace("\r\n", "\n"))
 
 
 ALIKE = 0.8  # of 1: so alike are two keys of which one is a slip of the other
@@ -56,7 +69,7 @@ ALIKE = 0.8  # of 1: so alike are two keys of which one is a slip of the other
 class Table:
     """One table of the file. Each key is taken once by a method that says what it has to be; `end` refuses the rest."""
 
-    def __init__(self, file: str, lines: dict[Path, int], content: dict[str, Any], path: Path) -> None:
+    def __init__(self, file: str, lines: _Lines, content: dict[str, Any], path: Path) -> None:
         self.file = file
         self._lines = lines
         self._content = dict(content)
@@ -66,7 +79,7 @@ class Table:
     def refuse(self, problem: str, key: str | None = None) -> NoReturn:
         """Raise ConfigError for a key of this table, or for the table."""
         path = self._path if key is None else (*self._path, key)
-        line = line_at(self._lines, path)
+        line = line_at(self._lines.of_keys, path)
         where = self.file if line is None else f"{self.file}, line {line}"
         name = _spelled(path)
         raise ConfigError(f"{where}: {name}: {problem}" if name else f"{where}: {problem}")

@@ -7,6 +7,7 @@ it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -272,14 +273,18 @@ class Workers:
 
     def _reload(self) -> bool:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
+        sealed: SealedGeneration | None = None
         try:
             change = self._current.read_again()
+            sealed = self._sealed(change)
             audit = self._auditor.opened(change.routes.config.audit)
             listeners = change.routes.config.all_listeners if self._accepts else ()
             opened = self._opened(listeners)
             if self._accepts:
                 change_modes(self._current.routes.config.all_listeners, listeners)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
+            if sealed is not None:
+                sealed.close()
             self._current.refuse(error)
             return False
         self._auditor.use(audit)
@@ -288,7 +293,7 @@ class Workers:
             for address in [each for each in self._sockets if each not in wanted]:
                 _close(address, self._sockets.pop(address))
             self._sockets |= opened
-        self._hand_out(change, opened)
+        self._hand_out(change, sealed, opened)
         if self._handed is not None and self._has_served:
             self._handed.signal(signal.SIGHUP)  # it still has connections
         return False
@@ -303,7 +308,7 @@ class Workers:
             if self._current.is_other_configuration():
                 self._reload()
             elif (change := self._current.look()) is not None:
-                self._hand_out(change, {})
+                self._hand_out(change, self._sealed(change), {})
         except Exception as error:  # noqa: BLE001 - a look that fails must not be the last
             self._looks.failed(f"{LOOKS_FAIL}: {error!r}")
         else:
@@ -318,6 +323,14 @@ class Workers:
             if time.monotonic() >= until:
                 self._end(number)
 
+    def _sealed(self, change: Change) -> SealedGeneration:
+        """Return the next generation. Raises OSError where there is no memory for it."""
+        long = change.routes.held.long_lists()
+        lists = {path: crls for path, crls in long.items() if path in change.contents}
+        contents = {path: data for path, data in change.contents.items() if path not in lists}
+        text = change.text if change.reads_all else None
+        return SealedGeneration(self._generation + 1, text, contents, change.changed, lists)
+
     def _hear(self, number: int, channel: socket.socket) -> None:
         """Take note of what a worker tells: each progress gives it more time, in which it serves nobody."""
         uses = progressed(channel)
@@ -326,15 +339,13 @@ class Workers:
         elif uses is not None and number in self._awaited:
             self._awaited[number] = time.monotonic() + TAKE_SECONDS
 
-    def _hand_out(self, change: Change, opened: dict[ListenerAddress, list[socket.socket]]) -> None:
-        self._generation += 1
-        self._meter.slot.state.set(GENERATION, self._generation)
-        self._meter.count(Metric.RELOADS, "taken")
-        self._auditor.change("reload", self._path, change.text, change.changed)
+    def _hand_out(
+        self, change: Change, sealed: SealedGeneration, opened: dict[ListenerAddress, list[socket.socket]]
+    ) -> None:
+        """Hand a change to all workers, before anything else is done with it."""
+        self._generation = sealed.number
         self._is_handed_out = True
-        self._current.take(change)  # whoever is started from here on begins with it
-        sealed = _sealed(self._generation, change)
-        try:
+        with contextlib.closing(sealed):
             for number, channel in self._channels.items():
                 new = {str(address): several[number - 1] for address, several in opened.items()}
                 until = time.monotonic() + TAKE_SECONDS
@@ -343,21 +354,16 @@ class Workers:
                     sealed.send(channel, new, until)
                 except OSError:
                     self._end(number)
-        finally:
-            sealed.close()
+        self._meter.slot.state.set(GENERATION, self._generation)
+        self._meter.count(Metric.RELOADS, "taken")
+        self._auditor.change("reload", self._path, change.text, change.changed)
+        self._current.take(change)  # whoever is started from here on begins with it
 
     def _end(self, number: int) -> None:
         """Kill a worker that hangs with an earlier generation; another one begins with the newest."""
         self._awaited.pop(number, None)
         if self._supervisor.signal(number, signal.SIGKILL):
             self._log.event(f"worker {number} does not apply the new configuration, and is ended")
-
-
-def _sealed(generation: int, change: Change) -> SealedGeneration:
-    lists = {path: crls for path, crls in change.routes.held.long_lists().items() if path in change.contents}
-    contents = {path: data for path, data in change.contents.items() if path not in lists}
-    text = change.text if change.reads_all else None
-    return SealedGeneration(generation, text, contents, change.changed, lists)
 
 
 def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:

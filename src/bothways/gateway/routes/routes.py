@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache, partial
 from itertools import islice
 
 from bothways.aio.answers import Finder, own_finder
@@ -15,10 +16,11 @@ from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
 from bothways.diagnosis.own_doubts import doubts_and_renewal
 from bothways.errors import ConfigError
-from bothways.gateway.config.gateway import GatewayConfig, RouteConfig, wildcard
+from bothways.gateway.config.gateway import GatewayConfig, RouteConfig
 from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed, load_http
 from bothways.gateway.config.identity import BackendTLS, IdentityConfig, Own
 from bothways.gateway.config.listener import STATUS
+from bothways.gateway.config.server_names import ByServerName, wildcard
 from bothways.gateway.config.spiffe import SpiffeIdentity
 from bothways.gateway.config.tunnel import TunnelConfig
 from bothways.gateway.files.held import FileReader, Held, Making
@@ -90,7 +92,7 @@ class Route:
             return False
         if config.server_names is None:
             return True
-        name = lower_ascii(asked.server_name or "").rstrip(".")
+        name = _name_in(asked)
         is_name = bool(name) and "*" not in name
         return is_name and (name in config.server_names or wildcard(name) in config.server_names)
 
@@ -118,6 +120,13 @@ class Routes:
     held: Held
     secret: bytes | None = field(default=None, repr=False)
     tunnels: tuple[TunnelRoute, ...] = ()
+    _by_name: dict[bool, ByServerName[Route]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        by_name = {shows_status: ByServerName[Route]() for shows_status in (False, True)}
+        for each in self.all:
+            by_name[each.shows_status].add(each.config.server_names, each)
+        object.__setattr__(self, "_by_name", by_name)
 
     def tunnel_at(self, listener: ListenerAddress) -> TunnelRoute | None:
         """Return the tunnel of the programs that came in there; None where there is none."""
@@ -125,21 +134,24 @@ class Routes:
 
     def find(self, listener: ListenerAddress, asked: ServiceRequest) -> Route | None:
         """Return the first route that takes a client; None refuses it. listener: where it came in."""
-        name, routes = self._of(listener)
+        name, routes = self._of(listener, asked)
         return next((each for each in routes if each.takes(name, asked)), None)
 
     def protocols_for(self, listener: ListenerAddress, asked: ServiceRequest) -> tuple[bytes, ...]:
         """Return the application protocols of routes that would take a client, if it offered one of them."""
-        name, routes = self._of(listener)
+        name, routes = self._of(listener, asked)
         named = [each for each in routes if each.is_named(name, asked)]
         return tuple(dict.fromkeys(each.encode() for route in named for each in route.config.alpn))
 
-    def _of(self, listener: ListenerAddress) -> tuple[str, list[Route]]:
-        """Return the name of a listener, and the routes of its kind; none for one that the file does not have."""
+    def _of(self, listener: ListenerAddress, asked: ServiceRequest) -> tuple[str, list[Route]]:
+        """Return the name of a listener, and the routes of its kind for the server name that a client asks for.
+
+        None for a listener that the file does not have.
+        """
         found = next((each for each in self.config.all_listeners if each.address == listener), None)
         if found is None:
             return "", []
-        return found.name, [each for each in self.all if each.shows_status == (found.kind == STATUS)]
+        return found.name, self._by_name[found.kind == STATUS].candidates(_name_in(asked))
 
     def expired(self, at: datetime) -> dict[bytes, str]:
         """Return which CRLs have expired, by their digests, each with a sentence that says so."""
@@ -150,27 +162,35 @@ class Routes:
             for digest, crl in expired_in(several, at).items()
         }
 
+    def _trust_warnings(self, identity: IdentityConfig, anchors: TrustStore) -> list[str]:
+        return list(islice(trust_warnings(identity, anchors, self.held), WARNINGS))
+
     def warnings(self) -> Iterator[str]:
         """Yield what will not work as the file says, though nothing is wrong with it by itself."""
         now = datetime.now(UTC)
+        problems = cache(partial(_problems, now=now))  # many routes may have the same certificate
+        trusted = cache(self._trust_warnings)
         yield from self.expired(now).values()
         for route in self.all:
             name = _titled(route.config)
             anchors = route.server.client_anchors
             if anchors is not None:
-                trusted = trust_warnings(route.config.identity, anchors, self.held)
-                yield from (f"{name}: {each}" for each in islice(trusted, WARNINGS))
+                yield from (f"{name}: {each}" for each in trusted(route.config.identity, anchors))
             own = route.server.settings.identity.own[0]
-            yield from (f"{name}: {each}" for each in _problems(own, Role.SERVER, now))
+            yield from (f"{name}: {each}" for each in problems(own, Role.SERVER))
             to_service = () if route.client is None else route.client.settings.identity.own
             for mine in to_service:
-                yield from (f"{name}, backend_tls: {each}" for each in _problems(mine, Role.CLIENT, now))
+                yield from (f"{name}, backend_tls: {each}" for each in problems(mine, Role.CLIENT))
             for asked in route.config.server_names or ():
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"{name}: our certificate does not stand for {asked}"
         for tunnel in self.tunnels:
             for own in tunnel.client.settings.identity.own:
-                yield from (f"{_called(tunnel.config)}: {each}" for each in _problems(own, Role.CLIENT, now))
+                yield from (f"{_called(tunnel.config)}: {each}" for each in problems(own, Role.CLIENT))
+
+
+def _name_in(asked: ServiceRequest) -> str:
+    return lower_ascii(asked.server_name or "").rstrip(".")
 
 
 def _problems(own: Credentials, role: Role, now: datetime) -> list[str]:

@@ -41,6 +41,7 @@ class _Algorithm(NamedTuple):
     decompress: Callable[[bytes, int], bytes]
 
 
+@cache
 def installed() -> tuple[int, ...]:
     """Return the algorithms that can be used here, the preferred one first."""
     return tuple(
