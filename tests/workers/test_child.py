@@ -47,6 +47,18 @@ def test_worker_is_ready_when_it_reports_so():
     assert run("worker = fork(1, lambda ready: ready(), 0.0, lifeline, [])" + WAIT) == ["0 True"]
 
 
+def test_worker_leaves_what_it_was_forked_with_to_no_pass_of_the_garbage_collector():
+    """Each pass would write to all of it, so that it is in memory once more for each worker."""
+    program = """
+    import gc
+    held = [[] for _ in range(10_000)]
+    def work(ready):
+        return 0 if gc.get_freeze_count() > len(held) and len(gc.get_objects()) < len(held) else 1
+    worker = fork(1, work, 0.0, lifeline, [])
+    """
+    assert run(program + textwrap.indent(WAIT, " " * 4)) == ["0 False"]
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("stream", ["open('/dev/full', 'w')", "None"])
 def test_worker_starts_where_the_log_of_its_supervisor_takes_nothing(stream):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -92,6 +93,7 @@ def fork(
         os.close(writing)
         os.set_blocking(reading, False)
         return WorkerProcess(number, pid, reading, since)
+    gc.freeze()  # a pass of the garbage collector writes to what it looks at, and this is shared as long as nobody does
     status = 1
     try:
         for each in (reading, lifeline[1], *inherited):
