@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -118,6 +119,36 @@ def test_log_lines_about_watched_files_are_printed(capsys) -> None:
     files_logger.warning("not said by us")
     assert capsys.readouterr().err == "read again: \\x1b[31mme.pem\nkept\n"
     assert (files_logger.level, files_logger.propagate, list(files_logger.handlers)) == before
+
+
+def test_warnings_of_libraries_are_told_line_by_line_unless_logging_is_set_up(monkeypatch) -> None:
+    """With the end of a traceback, and escaped."""
+    told: list[str] = []
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    with watching.reporting_warnings(told.append):
+        logging.getLogger("bothways").warning("%d handshakes were ended\x1b[31m", 3)
+        logging.getLogger("bothways").info("not this")
+        try:
+            raise RuntimeError("here")
+        except RuntimeError:
+            logging.getLogger("asyncio").exception("a task failed\nsecond line")
+        logging.getLogger("asyncio").error("\n".join(f"line {number}" for number in range(100)))
+    assert told[0] == "3 handshakes were ended\\x1b[31m"
+    assert told[1:4] == ["a task failed", "second line", "Traceback (most recent call last):"]
+    assert "RuntimeError: here" in told
+    assert told[-42:-29] == [
+        "RuntimeError: here",
+        *(f"line {number}" for number in range(10)),
+        "...",
+        "line 70",
+    ]
+    assert told[-1] == "line 99"
+    del told[:]
+    with watching.reporting_warnings(told.append):
+        monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
+        with watching.reporting_warnings(told.append):
+            logging.getLogger("bothways").warning("for whoever has set up logging")
+    assert not told
 
 
 def test_sighup_has_files_looked_at_at_once_and_ends_nothing(monkeypatch) -> None:

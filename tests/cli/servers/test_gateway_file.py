@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,24 @@ def test_there_are_descriptors_for_all_connections_and_their_services(
     monkeypatch.setattr(gateway_file, "serve", lambda *_: 0)
     assert serve_file(write(tmp_path, mtls, clients=clients)) == 0
     assert asked == [sockets]
+
+
+def test_what_libraries_log_is_a_line_of_the_log_too(
+    tmp_path: Path, mtls: MutualTLS, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In its form, and where it goes."""
+
+    def serve(*_: object) -> int:
+        logging.getLogger("bothways").warning("%d handshakes were ended", 3)
+        return 0
+
+    monkeypatch.setattr(gateway_file, "serve", serve)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    path = Path(write(tmp_path, mtls, clients=True))
+    path.write_text(path.read_text() + '[log]\nformat = "json"\n')
+    assert serve_file(str(path)) == 0
+    [line] = capfd.readouterr().err.splitlines()
+    assert json.loads(line)["event"] == "3 handshakes were ended"
 
 
 def test_a_file_that_cannot_be_used_is_refused_before_anything_listens(

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 
-from bothways.cli.output.terminal import LINE_LIMIT, described, report_error, say
+from bothways.cli.output.terminal import LINE_LIMIT, LINES_LIMIT, described, report_error, say
 from bothways.describe.escape import visible
 from bothways.servers.lasting_problem import LastingProblem
 from bothways.ticket_keys.shared import logger as tickets_logger
@@ -105,6 +105,37 @@ def reporting_reloads(tell: Callable[[str], None] = say) -> Iterator[None]:
             logger.removeHandler(handler)
             logger.setLevel(level)
             logger.propagate = propagate
+
+
+class _LinesHandler(_TerminalHandler):
+    """Tells log messages of several lines, and tracebacks, line by line."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell each line; of very many the first and the last."""
+        lines = self.format(record).splitlines()
+        if len(lines) > LINES_LIMIT:
+            lines = [*lines[: LINES_LIMIT // 4], "...", *lines[-LINES_LIMIT * 3 // 4 :]]
+        for each in lines:
+            self._tell(visible(each, LINE_LIMIT))
+
+
+@contextlib.contextmanager
+def reporting_warnings(tell: Callable[[str], None]) -> Iterator[None]:
+    """Tell warnings and errors that anything logs, unless logging is set up already.
+
+    Otherwise they would go to standard error as they are, and wait for its reader.
+    """
+    root = logging.getLogger()
+    handler = _LinesHandler(tell)
+    handler.setLevel(logging.WARNING)
+    is_set_up = bool(root.handlers)
+    if not is_set_up:
+        root.addHandler(handler)
+    try:
+        yield
+    finally:
+        if not is_set_up:
+            root.removeHandler(handler)
 
 
 def _run_check(check: RegularCheck, problem: LastingProblem) -> None:

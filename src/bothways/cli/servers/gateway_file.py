@@ -6,7 +6,7 @@ import contextlib
 
 from bothways.cli.output.log_output import LogOutput
 from bothways.cli.output.terminal import refuse, say
-from bothways.cli.output.watching import reporting_reloads
+from bothways.cli.output.watching import reporting_reloads, reporting_warnings
 from bothways.faults import shown
 from bothways.gateway.config.gateway import GatewayConfig
 from bothways.gateway.listeners.systemd import READY, notify, passed_names
@@ -45,7 +45,7 @@ def serve_file(
             (say if log.form == "text" else log.event)(f"listening on {each}")
         notify(READY)
 
-    with reporting_reloads(log.event), contextlib.closing(current):
+    with reporting_reloads(log.event), reporting_warnings(log.event), contextlib.closing(current):
         if workers is not None:
             return Workers(path, log, current, keys, workers, ready).run()
         return serve(log, current, keys, ready)
