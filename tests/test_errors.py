@@ -95,6 +95,9 @@ def test_an_alert_says_its_name_what_it_means_and_what_to_do() -> None:
 def test_a_truncation_says_that_data_may_be_missing() -> None:
     assert "without close_notify" in str(Truncated("server"))
     assert "at step 2.1" in str(Truncated("client", step=StepId("2.1")))
+    lost = Truncated("client", step=StepId("2.1"))
+    for lost.loss, how in (ConnectionResetError(), "reset"), (TimeoutError(), "lost"):
+        assert f"the connection to the client was {how} at step 2.1, without close_notify" in str(lost)
 
 
 def test_an_error_of_ours_has_a_sentence() -> None:

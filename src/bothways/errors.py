@@ -169,7 +169,8 @@ class Truncated(TLSError):
     """The connection ended without close_notify: data may be missing at its end (RFC 9846 6.1).
 
     Attributes: `peer` ("client" or "server": who ended it), `step` and `progress` (how far the connection had come),
-    `in_record` (whether it ended in the middle of a record).
+    `in_record` (whether it ended in the middle of a record), `loss` (the error of the transport if the peer did not end
+    it, but it was reset or lost; else None).
     """
 
     def __init__(
@@ -184,11 +185,17 @@ class Truncated(TLSError):
         self.step = step
         self.progress = progress
         self.in_record = in_record
+        self.loss: OSError | None = None
         super().__init__(peer, step)
 
     def __str__(self) -> str:
         during = f" at step {self.step}" if self.step else ""
-        return f"the {self.peer} ended the connection{during} without close_notify: data may be missing at its end."
+        if self.loss is not None:
+            how = "reset" if isinstance(self.loss, ConnectionResetError) else "lost"
+            what = f"the connection to the {self.peer} was {how}{during},"
+        else:
+            what = f"the {self.peer} ended the connection{during}"
+        return f"{what} without close_notify: data may be missing at its end."
 
 
 class StartTLSProblem(Enum):

@@ -171,6 +171,7 @@ async def test_a_reset_before_the_first_word_fails_the_handshake():
         with pytest.raises(Truncated) as cut:
             await reader.read(1)
         assert cut.value.step == "3"
+        assert isinstance(cut.value.loss, ConnectionResetError)
         assert await reader.confirmed(0) == "refused"
         await closed(writer)
 

@@ -246,8 +246,10 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         self._take(self.driver.receive_end())
         return self.driver.status.failure is None
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the engine knows better
+    def connection_lost(self, exc: Exception | None) -> None:
         """Process what was received before the transport below ended, in turns too, and report the end."""
+        if isinstance(exc, OSError):
+            self.driver.loss = exc.with_traceback(None)  # whose frames would keep us
         if self.driver.may_feed and not self._is_over:
             self._loss_follows = True
             if self.driver.status.established:

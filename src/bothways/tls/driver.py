@@ -204,6 +204,7 @@ class Driver:
         self.unfed = bytearray()
         self._discarded = 0
         self.end_follows = False  # the end of file follows the input not processed yet
+        self.loss: OSError | None = None  # the error of the transport, if its end was no end of file
 
     # -- receiving ---------------------------------------------------------------------------------------
 
@@ -398,7 +399,10 @@ class Driver:
     def _take(self, events: Iterable[Event]) -> list[Request]:
         status = self.status
         was_open, known = status.established, len(status.warnings)
+        was_over = status.failure is not None
         requests = status.take(events)
+        if not was_over and isinstance(status.failure, Truncated):
+            status.failure.loss = self.loss
         if status.peer_closed:
             self.unfed.clear()  # what follows close_notify is ignored (RFC 9846 6.1)
         if was_open and len(status.warnings) > known:

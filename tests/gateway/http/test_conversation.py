@@ -10,9 +10,12 @@ import pytest
 
 from bothways.gateway.http.messages import HEAD_LIMIT
 from bothways.http.proxy import shown_chain
+from bothways.servers.resets import end_by_reset
 from gateway.http.test_header_fields import FORGED
+from gateway.http.test_http2_rules import raw_client
 from gateway_http import CUT, HTTP, Got, gateway_to, page, talk_raw, told_requests, web
 from gateway_talk import ANYBODY, Setting, service, until
+from http2_cases import request
 
 pytestmark = pytest.mark.network
 
@@ -234,9 +237,11 @@ def test_a_service_that_does_not_answer_in_http_is_reported_as_such_and_a_part_n
             async with setting.gateway() as gateway:
                 found = await talk_raw(setting, gateway, GET + b"\r\n", end=False)
                 assert statuses(found) == [status] and found.endswith(CUT) == (status == 200)
-                await until(lambda: told_requests(setting))
+                request, connection = await setting.until_reported(2)
         assert address not in found
-        assert told_requests(setting)[0]["ended"]
+        assert request["ended"] == connection["ended"]
+        assert (connection["code"], connection["causes"]) == ("BACKEND_LOST", request["causes"])
+        assert (request["cause"] == "PEER_STOPPED") == (status == 200 or not bad)
 
     asyncio.run(talk())
 
@@ -254,6 +259,9 @@ def test_a_service_that_is_not_there_or_not_in_time_is_reported_as_such(setting:
             await behind.server.wait_closed()
             async with setting.gateway() as gateway:
                 assert statuses(await talk_raw(setting, gateway, GET + b"\r\n")) == [502]
+        late, late_end, absent, absent_end = setting.reported()
+        assert (late_end["code"], absent_end["code"]) == ("BACKEND_TIMEOUT", "BACKEND_UNREACHABLE")
+        assert {each["cause"] for each in (late, late_end, absent, absent_end)} == {"BACKEND_DOWN"}
 
     asyncio.run(talk())
 
@@ -272,8 +280,9 @@ def test_a_response_that_does_not_go_on_is_cut(setting: Setting) -> None:
             async with setting.gateway() as gateway:
                 found = await talk_raw(setting, gateway, GET + b"\r\n", end=False)
                 assert statuses(found) == [200] and found.endswith(CUT)
-                await until(lambda: told_requests(setting))
-        assert "stopped in the middle of a response" in told_requests(setting)[0]["ended"]
+                request, connection = await setting.until_reported(2)
+        assert "stopped in the middle of a response" in request["ended"]
+        assert (connection["code"], connection["cause"]) == ("BACKEND_TIMEOUT", request["cause"])
 
     asyncio.run(talk())
 
@@ -360,7 +369,65 @@ def test_a_revoked_client_is_ended_within_its_request_and_so_is_the_request(sett
                     while await reader.read(65536):
                         pass
                 await asyncio.wait_for(over.wait(), 20)
-                await until(lambda: told_requests(setting))
+                told = {each["kind"]: each for each in await setting.until_reported(2)}
+        assert (told["request"]["cause"], told["connection"]["code"]) == ("REVOKED", "REVOKED")
+        assert told["request"]["ended"] == told["connection"]["ended"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_a_client_that_is_reset_within_its_request_is_told_so_in_both_lines(
+    setting: Setting, version: str
+) -> None:
+    async def talk() -> None:
+        asked = asyncio.Event()
+
+        async def thinking(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            asked.set()
+            await reader.read()
+
+        async with service(thinking) as behind:
+            setting.write(behind.route(ANYBODY, keys=HTTP))
+            async with setting.gateway() as gateway:
+                if version == "1.1":
+                    _, writer = await setting.open(gateway)
+                    writer.write(GET + b"\r\n")
+                    await asyncio.wait_for(asked.wait(), 20)
+                    end_by_reset(writer.transport)
+                    writer.transport.abort()
+                else:
+                    async with raw_client(setting, gateway) as client:
+                        await client.send(request(1))
+                        await asyncio.wait_for(asked.wait(), 20)
+                        end_by_reset(client.writer.transport)
+                        client.writer.transport.abort()
+                told = {each["kind"]: each for each in await setting.until_reported(2)}
+        asking, connection = told["request"], told["connection"]
+        assert (asking["status"], asking["cause"]) == (None, "CUT")
+        assert (connection["code"], asking["ended"]) == ("CLIENT_LOST", connection["ended"])
+        assert "the connection to the client was reset" in connection["ended"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
+def test_connections_to_a_service_end_in_order_with_those_of_clients_that_do(
+    setting: Setting, version: str
+) -> None:
+    """Without a reset, which many services report as an error."""
+
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:
+            if version == "1.1":
+                assert statuses(await talk_raw(setting, gateway, GET + b"\r\n")) == [200]
+            else:
+                async with raw_client(setting, gateway) as client:
+                    await client.send(request(1))
+                    await client.until(lambda: 1 in client.statuses)
+            await until(lambda: requests.behind.ends)
+            assert requests.behind.ends == ["end"]
 
     asyncio.run(talk())
 

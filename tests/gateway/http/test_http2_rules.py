@@ -177,6 +177,9 @@ def test_a_client_that_goes_on_with_malformed_requests_is_ended_and_its_lines_wi
             await client.until(lambda: client.ended)
             assert client.goaway == ErrorCode.ENHANCE_YOUR_CALM
             assert 50 < len(told_requests(setting)) < 400
+            await until(lambda: "not valid HTTP/2" in setting.lines[-1])
+        [ended] = [each for each in setting.reported() if each["kind"] == "connection"]
+        assert (ended["code"], ended["cause"]) == ("REQUEST_REFUSED", "PEER_BREAKS_RULES")
 
     asyncio.run(talk())
 

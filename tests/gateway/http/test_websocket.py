@@ -14,7 +14,7 @@ from bothways import ServerConfig, TLSError
 from bothways.aio import start_server
 from bothways.ssl import SSLContext
 from gateway_http import CUT, HTTP, gateway_to, talk_raw, web
-from gateway_talk import ANYBODY, Setting, port, service, until
+from gateway_talk import ANYBODY, Setting, port, service
 
 pytestmark = pytest.mark.network
 
@@ -91,7 +91,8 @@ def test_each_way_of_a_websocket_ends_by_itself_and_a_cut_is_a_cut(setting: Sett
                 head, _, rest = answer.partition(b"\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 101") and rest == b"firstbytes\x00\r\nlast"
                 assert (await talk_raw(setting, gateway, ASK + b"cut", end=False)).endswith(b"first" + CUT)
-                await until(lambda: len(setting.reported()) >= 2)
+                ended = [each["code"] for each in await setting.until_reported(4) if "code" in each]
+                assert ended == ["CLOSED", "BACKEND_LOST"]
 
     asyncio.run(talk())
 
@@ -110,8 +111,9 @@ def test_a_websocket_on_which_nothing_passes_is_ended(setting: Setting) -> None:
                 writer.write(ASK)
                 with pytest.raises(Exception, match="close_notify|reset"):
                     await reader.read()
-                await until(lambda: setting.reported())
-        assert "nothing was sent or received for 0.2 seconds" in str(setting.lines)
+                request, connection = await setting.until_reported(2)
+        assert request["ended"] == connection["ended"] == "nothing was sent or received for 0.2 seconds"
+        assert (connection["code"], connection["cause"], request["cause"]) == ("IDLE_TIMEOUT", None, None)
 
     asyncio.run(talk())
 

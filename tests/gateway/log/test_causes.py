@@ -14,8 +14,8 @@ from bothways import Alert, Fault, PeerAlert, PeerFault, Truncated
 from bothways.diagnosis.causes import Cause
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import StartTLSFailed, StartTLSProblem, TimedOut
-from bothways.gateway.http.messages import RefusedRequest
-from bothways.gateway.log.causes import BY_CODE, MOST_CAUSES, causes_of, causes_of_request
+from bothways.gateway.http.messages import RefusedRequest, ServiceFailed
+from bothways.gateway.log.causes import BY_CODE, MOST_CAUSES, causes_of
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from gateway_talk import IN_ORDER
 
@@ -71,7 +71,6 @@ def test_a_service_that_cannot_be_used_is_told_by_what_is_known_of_it(
     error: Exception | Cause | None, cause: Cause
 ) -> None:
     assert causes_of(Ending.of(Code.BACKEND_UNREACHABLE, "", error))[0] is cause
-    assert causes_of_request(error)[0] is cause
 
 
 @pytest.mark.parametrize(
@@ -92,7 +91,7 @@ def test_a_client_that_leaves_without_a_word_has_no_cause_that_is_only_possible(
 def test_a_loss_of_a_service_is_told_by_its_tls_even_through_a_reset() -> None:
     lost = ConnectionResetError("the server refused the connection")
     lost.__cause__ = PeerAlert(Alert.CERTIFICATE_REQUIRED, step=None, peer="server")
-    assert causes_of_request(lost)[0] is Cause.NO_CERTIFICATE
+    assert causes_of(ServiceFailed("lost", why=lost).ending)[0] is Cause.NO_CERTIFICATE
     reset = ConnectionResetError(104, "reset")
     assert causes_of(Ending.of(Code.BACKEND_LOST, "the backend: reset", reset))[0] is Cause.PEER_STOPPED
 
@@ -103,8 +102,8 @@ def test_a_loss_of_a_service_is_told_by_its_tls_even_through_a_reset() -> None:
      (431, Cause.REQUEST_TOO_LARGE), (502, Cause.BACKEND_DOWN), (503, Cause.SERVICE_BUSY), (504, Cause.BACKEND_DOWN)],
 )  # fmt: skip
 def test_a_request_that_is_refused_has_the_cause_of_its_status(status: int, cause: Cause) -> None:
-    assert causes_of_request(RefusedRequest(status, "text").why)[0] is cause
-    assert causes_of_request(RefusedRequest(status, "text", Cause.EXPIRED).why)[0] is Cause.EXPIRED
+    assert causes_of(RefusedRequest(status, "text").ending)[0] is cause
+    assert causes_of(RefusedRequest(status, "text", Cause.EXPIRED).ending)[0] is Cause.EXPIRED
 
 
 def two_faults() -> PeerFault:
@@ -146,4 +145,4 @@ def test_no_fault_has_more_causes_than_a_line_takes(fault: Fault) -> None:
 
 def test_several_causes_that_were_found_before_are_told_as_they_are() -> None:
     several = (Cause.NO_CERTIFICATE, Cause.CA_NOT_ACCEPTED)
-    assert causes_of(Ending.of(Code.BACKEND_REFUSED, "", several)) == causes_of_request(several) == several
+    assert causes_of(Ending.of(Code.BACKEND_REFUSED, "", several)) == several

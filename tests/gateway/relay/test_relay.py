@@ -10,6 +10,7 @@ import pytest
 
 from bothways import Truncated
 from bothways.gateway.relay.relay import BUFFER_LIMIT, PlainEnd, Relay, RelayEnd
+from bothways.servers.resets import end_by_reset
 from gateway_talk import Setting, service, until
 
 pytestmark = pytest.mark.network
@@ -55,6 +56,28 @@ def test_a_client_that_is_cut_cuts_the_service(setting: Setting) -> None:
                 await until(lambda: behind.ends)
         assert "without close_notify" in reported["ended"] or "reset" in reported["ended"]
         assert behind.ends == ["ConnectionResetError"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_reset_of_a_client_is_told_from_an_end_without_close_notify(
+    setting: Setting, is_reset: bool
+) -> None:
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"x")
+                assert await reader.readexactly(1) == b"x"
+                if is_reset:
+                    end_by_reset(writer.transport)
+                writer.transport.abort()
+                [reported] = await setting.until_reported()
+        assert reported["code"] == ("CLIENT_LOST" if is_reset else "CLIENT_TRUNCATED")
+        assert ("was reset" in reported["ended"]) == is_reset
+        assert reported["cause"] == "CUT"
 
     asyncio.run(talk())
 

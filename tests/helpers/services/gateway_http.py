@@ -152,7 +152,6 @@ class Recorder:
                 if rest in self.expected:
                     answered += len(rest)
                     writer.write(OK)
-        writer.close()
 
     @property
     def requests(self) -> bytes:
@@ -163,12 +162,9 @@ class Recorder:
 @contextlib.asynccontextmanager
 async def recording() -> AsyncIterator[Recorder]:
     made = Recorder()
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    try:
+    async with service(made.serve) as behind:
+        made.port = behind.server.sockets[0].getsockname()[1]
         yield made
-    finally:
-        server.close()
 
 
 def recorded_route(port: int) -> str:

@@ -30,6 +30,8 @@ ANYBODY = 'allow = "any verified client"'
 
 IN_ORDER = {each.name for each in (Code.CLOSED, Code.IDLE_TIMEOUT, Code.GATEWAY_ENDED)}
 
+NO_FAILURE = ("the gateway ends", "nothing was sent or received for")
+
 
 @dataclass
 class Setting:
@@ -98,7 +100,8 @@ port = 0
         """What was told of connections so far; each that failed or was refused has a cause."""
         found = [each for each in map(json.loads, self.lines) if "event" not in each]
         for each in found:
-            ends_well = each["code"] in IN_ORDER if each["kind"] == "connection" else each["ended"] is None
+            is_told = each["ended"] is not None and not each["ended"].startswith(NO_FAILURE)
+            ends_well = each["code"] in IN_ORDER if each["kind"] == "connection" else not is_told
             assert (each["cause"] is None) == ends_well, each
         return found
 
@@ -202,6 +205,8 @@ async def service(talk: Any = None) -> AsyncIterator[Service]:
         made.server.close()
         for writer in made.writers:
             writer.close()
+        async with asyncio.timeout(20):
+            await asyncio.gather(*(each.wait_closed() for each in made.writers), return_exceptions=True)
 
 
 @dataclass

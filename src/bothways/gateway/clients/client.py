@@ -271,8 +271,9 @@ class ClientProtocol(AdmittedProtocol):
         host = self.entry.host if isinstance(address, tuple) else None
         served = Served(self._listener, self._asked, self.connection.alpn, self._routes, route, host, told)
         answer = self._gateway.status if route.shows_status else None
+        ended = partial(self.entry.ended_by, self.driver.status)
         self._conversation = Conversation(
-            served, self._reach, self._log_request, self._conversation_ended, answer
+            served, self._reach, self._log_request, self._conversation_ended, ended, answer
         )
         self.relay.hand_over(self._conversation.client)
         self._conversation.start()

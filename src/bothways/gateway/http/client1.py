@@ -18,8 +18,10 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceFailed,
 )
+from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.streams import ByteStream
 
+_OVER = frozenset({h11.DONE, h11.MUST_CLOSE, h11.CLOSED})  # states of a side that has sent its whole message
 _HAVE_BODIES = frozenset({b"POST", b"PUT", b"PATCH"})
 
 
@@ -34,7 +36,7 @@ class HTTP1Service(ReceivedBody):
         self.stream = stream
         self._taking = taking
         self._http: Any = None
-        self._heard = False
+        self._heard = self._has_head = False
 
     @property
     def may_go_on(self) -> bool:
@@ -42,10 +44,16 @@ class HTTP1Service(ReceivedBody):
         done = self._http is None or (self._http.our_state is h11.DONE and self._http.their_state is h11.DONE)
         return done and self.stream.is_fresh
 
+    def close(self) -> None:
+        """End the connection: in order after a whole response, with a reset within a request."""
+        states = () if self._http is None else (self._http.our_state, self._http.their_state)
+        self.stream.end(in_order=_OVER.issuperset(states))
+
     async def begin(self, request: RequestHead) -> None:
         """Send the head."""
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=RESPONSE_HEAD_LIMIT)
-        self._heard, self._ended = False, None
+        self._heard = self._has_head = False
+        self._ended = None
         fields = [(b"host", request.authority), *request.fields]
         if request.websocket:
             fields += [(b"connection", b"upgrade"), (b"upgrade", b"websocket")]
@@ -72,7 +80,9 @@ class HTTP1Service(ReceivedBody):
         try:
             await self.stream.write(data or b"", self._taking)
         except TimeoutError:
-            raise ServiceFailed("the service did not read the request", why=Cause.BACKEND_DOWN) from None
+            raise ServiceFailed(
+                "the service did not read the request", why=Cause.BACKEND_DOWN, code=Code.BACKEND_TIMEOUT
+            ) from None
         except ConnectionError as error:
             raise ServiceFailed(f"the service: {error}", is_unused=not self._heard, why=error) from None
 
@@ -81,6 +91,7 @@ class HTTP1Service(ReceivedBody):
         while True:
             event = self._next_event()
             if isinstance(event, (h11.InformationalResponse, h11.Response)):
+                self._has_head = True
                 return Response(event.status_code, fields_in(event.headers), bytes(event.reason))
             await self._more()
 
@@ -92,6 +103,8 @@ class HTTP1Service(ReceivedBody):
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
+            if self._is_cut_off:
+                raise ServiceFailed("the service ended in the middle of its response") from None
             raise ServiceFailed(
                 f"the service does not speak HTTP/1.1: {error}", why=Cause.OTHER_SERVICE
             ) from None
@@ -102,6 +115,12 @@ class HTTP1Service(ReceivedBody):
                 self._http.trailing_data[0]
             )  # nobody asked: the connection is not used again
         return event
+
+    @property
+    def _is_cut_off(self) -> bool:
+        """Whether the service has ended after the beginning of a response; what is no HTTP may end so, too."""
+        rest, has_ended = self._http.trailing_data
+        return has_ended and (self._has_head or rest.startswith(b"HTTP/1."))
 
     async def _more(self) -> None:
         try:

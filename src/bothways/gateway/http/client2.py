@@ -17,6 +17,7 @@ from bothways.gateway.http.messages import (
     Response,
     ServiceFailed,
 )
+from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.heads import split
 from bothways.http2.receiver import ReceivedHead
@@ -69,12 +70,15 @@ class HTTP2Service:
         """Return the way for one request."""
         return HTTP2ServiceExchange(self.stream, self._link, self._heads)
 
-    def cut(self) -> None:
-        """End the connection."""
+    def close(self) -> None:
+        """End the connection: in order if no request is being made on it, else with a reset."""
         if self._reading is not None:
             self._reading.cancel()
+        is_unused = self.is_unused
         self._link.transport_closed()
-        self.stream.cut()
+        if is_unused:
+            self._link.close()
+        self.stream.end(in_order=is_unused)
 
     async def _read(self) -> None:
         try:
@@ -135,7 +139,9 @@ class HTTP2ServiceExchange:
         try:
             await self._own.send_data(data)
         except TimeoutError:
-            raise ServiceFailed("the service did not read the request", why=Cause.BACKEND_DOWN) from None
+            raise ServiceFailed(
+                "the service did not read the request", why=Cause.BACKEND_DOWN, code=Code.BACKEND_TIMEOUT
+            ) from None
         except (ConnectionError, H2Error) as error:
             raise _failed(error) from None
 

@@ -18,6 +18,7 @@ from bothways.gateway.http.header_fields import forwarded_fields, request_fields
 from bothways.gateway.http.messages import (
     ClientGone,
     Field,
+    NotServed,
     RefusedRequest,
     RequestExchange,
     RequestHead,
@@ -51,7 +52,8 @@ class Conversation:
     """One client's connection, from its first request to its end.
 
     reach: connects a stream to the service; returns what prevents it.  tell: is called for each request.  over: is
-    called once, with why it ended.  answer: answers requests instead of a service; raises RefusedRequest.
+    called once, with why it ended.  ended_by: returns what has ended the connection, None while nothing has.
+    answer: answers requests instead of a service; raises RefusedRequest.
     """
 
     def __init__(
@@ -60,12 +62,14 @@ class Conversation:
         reach: Callable[[ByteStream], Awaitable[Unreached | None]],
         tell: Callable[[RequestEntry], None],
         over: Callable[[Ending], None],
+        ended_by: Callable[[], Ending | None],
         answer: Callable[[RequestHead], Awaitable[PageAnswer]] | None = None,
     ) -> None:
         self.served = served
         self.client = ByteStream()
         self._tell = tell
         self._over = over
+        self._ended_by = ended_by
         self._answer = answer
         http, times = served.route.config.http, served.routes.config.times
         version = "1.1" if http is None else http.version
@@ -117,12 +121,12 @@ class Conversation:
         try:
             why = await self._serve()
         except ClientGone as error:
-            why, is_cut = Ending.of(Code.CLIENT_LOST, str(error), error.why), True
+            why, is_cut = error.ending, True
         except asyncio.CancelledError:
             is_cut = self.client.is_lost
         finally:
             self._over(why)
-            self._services.cut()
+            self._services.close()
             if is_cut:
                 self.client.cut()
             else:
@@ -146,10 +150,8 @@ class Conversation:
                 exchange = await server.next_exchange()
             except RefusedRequest as refused:
                 await server.refuse(refused)
-                entry = RequestEntry("-", "-", "-", 0.0, status=refused.status)
-                entry.fails(str(refused), refused.why)
-                self._tell(entry)
-                return Ending.of(Code.REQUEST_REFUSED, str(refused), refused.why)
+                self._tell(RequestEntry("-", "-", "-", 0.0, status=refused.status, ending=refused.ending))
+                return refused.ending
             self._is_idle = False
             if exchange is None:
                 return Ending.of(Code.CLOSED, "the client made no further request")
@@ -164,14 +166,17 @@ class Conversation:
         try:
             return await self._pass(exchange, entry)
         except RefusedRequest as refused:
-            entry.fails(str(refused), refused.why)
+            entry.ending = refused.ending
             if exchange.has_response:
-                raise ClientGone(f"cut within a response: {refused}", refused.why) from None
+                raise _cut_within(refused) from None
             entry.status = refused.status
             await server.refuse(refused)
-            return Ending.of(Code.REQUEST_REFUSED, str(refused), refused.why)
+            return refused.ending
         except ClientGone as gone:
-            entry.fails(str(gone), gone.why)
+            entry.ending = gone.ending
+            raise
+        except asyncio.CancelledError:
+            entry.ending = self._how_it_ended()
             raise
         finally:
             self._finish(entry)
@@ -191,7 +196,7 @@ class Conversation:
             exchange.check()
             await self._forward(Counted(exchange, entry))
         except RefusedRequest as refused:
-            entry.fails(str(refused), refused.why)
+            entry.ending = refused.ending
             if exchange.has_response:
                 exchange.cut()
                 return
@@ -199,13 +204,11 @@ class Conversation:
             with contextlib.suppress(ClientGone):
                 await exchange.refuse(refused)
         except (ClientGone, ServiceFailed) as error:
-            entry.fails(str(error), error.why)
+            entry.ending = error.ending
             exchange.cut()
         except asyncio.CancelledError:
-            if exchange.broken is None:
-                entry.fails("the client reset the request, or is gone", Cause.GAVE_UP)
-            else:
-                entry.fails(exchange.broken.text, cause_of_rule(exchange.broken))
+            broken = exchange.broken
+            entry.ending = self._how_it_ended() if broken is None else ending_by_rule(broken)
             raise
         finally:
             self._finish(entry)
@@ -213,7 +216,7 @@ class Conversation:
     def _tell_refused(self, request: RequestHead, rule: Rule) -> None:
         """Tell of what is no request of HTTP/2, or of one too many; its client has been told."""
         entry = self.entry_of(request)
-        entry.fails(rule.text, cause_of_rule(rule))
+        entry.ending = ending_by_rule(rule)
         self._finish(entry)
 
     async def _websocket(self, service: ByteStream, entry: RequestEntry) -> Ending:
@@ -255,9 +258,9 @@ class Conversation:
                     must_be_new = True  # it had been used before, and ended meanwhile (RFC 9112 9.3.1)
                     continue
                 if exchange.has_response:
-                    raise ClientGone(f"cut within a response: {failed}", failed.why) from None
+                    raise _cut_within(failed) from None
                 status = 503 if failed.why is Cause.SERVICE_BUSY else 502
-                raise RefusedRequest(status, str(failed), failed.why) from None
+                raise RefusedRequest(status, str(failed), failed.why, failed.code) from None
 
     async def _forward_once(
         self, exchange: Counted, phases: Phases, *, must_be_new: bool
@@ -292,6 +295,12 @@ class Conversation:
 
     # -- the log ---------------------------------------------------------------------------------------
 
+    def _how_it_ended(self) -> Ending:
+        """Return why a request is not served on: its connection was ended, or its client has reset it or is gone."""
+        return self._ended_by() or Ending.of(
+            Code.CLIENT_LOST, "the client reset the request, or is gone", Cause.GAVE_UP
+        )
+
     def entry_of(self, request: RequestHead) -> RequestEntry:
         """Return what the log tells of a request: its path without the query, which may hold secrets."""
         path = request.target.partition(b"?")[0]
@@ -310,13 +319,20 @@ async def connected(served: Served, reach: Callable[[ByteStream], Awaitable[Unre
     problem = await reach(stream)
     if problem is not None:
         stream.cut()
-        raise RefusedRequest(502 if problem.in_time else 504, problem.text, problem.why)
+        status, code = (502, Code.BACKEND_UNREACHABLE) if problem.in_time else (504, Code.BACKEND_TIMEOUT)
+        raise RefusedRequest(status, problem.text, problem.why, code)
     return stream
 
 
-def cause_of_rule(rule: Rule) -> Cause:
-    """Return the cause of a stream that a peer broke."""
-    return Cause.SERVICE_BUSY if rule is Rule.TOO_MANY_STREAMS else Cause.PEER_BREAKS_RULES
+def ending_by_rule(rule: Rule) -> Ending:
+    """Return how a stream ended that the client broke."""
+    cause = Cause.SERVICE_BUSY if rule is Rule.TOO_MANY_STREAMS else Cause.PEER_BREAKS_RULES
+    return Ending.of(Code.REQUEST_REFUSED, rule.text, cause)
+
+
+def _cut_within(error: NotServed) -> ClientGone:
+    """Return that a client is cut off, so that it does not take a part of a response for the whole."""
+    return ClientGone(f"cut within a response: {error}", error.why, error.code)
 
 
 async def give(exchange: RequestExchange, page: PageAnswer) -> None:

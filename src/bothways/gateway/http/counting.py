@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bothways.gateway.http.messages import BodyEnd, Field, RequestExchange, RequestHead, Response
+from bothways.gateway.log.endings import Code, Ending
 from bothways.gateway.log.log import RequestEntry
 from bothways.gateway.log.service_refusal import KEPT, STATUSES, refusal_of_us
 
@@ -54,4 +55,4 @@ class Counted:
         """Note for the log that the service refused us and not the client. transport: of the connection to it."""
         refusal = refusal_of_us(self.start, transport)
         if refusal is not None:
-            self._entry.fails(*refusal)
+            self._entry.ending = Ending.of(Code.BACKEND_REFUSED, *refusal)

@@ -18,6 +18,7 @@ from bothways.gateway.http.messages import (
     ServiceFailed,
     length_in,
 )
+from bothways.gateway.log.endings import Code
 
 BODYLESS = (204, 304)
 INFORMATIONAL = 32  # heads of 1xx before the response to one request
@@ -125,7 +126,9 @@ class Forwarding:
                     part = await self._service.receive()
             except TimeoutError:
                 raise ServiceFailed(
-                    "the service stopped in the middle of a response", why=Cause.NO_ANSWER
+                    "the service stopped in the middle of a response",
+                    why=Cause.NO_ANSWER,
+                    code=Code.BACKEND_TIMEOUT,
                 ) from None
             if isinstance(part, BodyEnd):
                 await self._exchange.finish(trailer_fields(part.trailers) if has_trailers else [])

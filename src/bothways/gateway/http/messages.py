@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bothways.diagnosis.causes import Cause
-from bothways.gateway.log.endings import Why
+from bothways.gateway.log.endings import Code, Ending, Why
 
 Field = tuple[bytes, bytes]  # the name in lower case, and the value
 
@@ -80,16 +80,31 @@ BY_STATUS: Mapping[int, Cause] = {
 }
 
 
-class RefusedRequest(Exception):
+class NotServed(Exception):
+    """A request was not served, or not to its end. why: what made it.  code: of a connection that ends with it."""
+
+    def __init__(self, text: str, why: Why, code: Code) -> None:
+        self.why = why
+        self.code = code
+        super().__init__(text)
+
+    @property
+    def ending(self) -> Ending:
+        """How the request ended, and the connection if it ends with it."""
+        return Ending.of(self.code, str(self), self.why)
+
+
+class RefusedRequest(NotServed):
     """A request gets no answer of the service, but this status of ours. The text says why, to the client too.
 
-    why: what made it, where the status alone does not say it.
+    why, code: where the status alone does not say it.
     """
 
-    def __init__(self, status: int, text: str, why: Why = None) -> None:
+    def __init__(self, status: int, text: str, why: Why = None, code: Code | None = None) -> None:
         self.status = status
-        self.why: Why = BY_STATUS.get(status, Cause.PEER_BREAKS_RULES) if why is None else why
-        super().__init__(text)
+        by_status = Code.BACKEND_TIMEOUT if status == 504 else Code.REQUEST_REFUSED
+        cause = BY_STATUS.get(status, Cause.PEER_BREAKS_RULES) if why is None and code is None else why
+        super().__init__(text, cause, code or by_status)
 
 
 def body_length(text: bytes) -> int:
@@ -110,27 +125,31 @@ def length_in(text: bytes) -> int | None:
     return length if (length := int(digits)) <= LENGTH_LIMIT else None
 
 
-class ClientGone(ConnectionError):
-    """The client ended before its request was served, or is ended. why: what made it."""
+class ClientGone(NotServed, ConnectionError):
+    """The client ended before its request was served, or is ended."""
 
-    def __init__(self, text: str, why: Why = Cause.GAVE_UP) -> None:
-        self.why = why
-        super().__init__(text)
+    def __init__(self, text: str, why: Why = Cause.GAVE_UP, code: Code = Code.CLIENT_LOST) -> None:
+        super().__init__(text, why, code)
 
 
-class ServiceFailed(ConnectionError):
+class ServiceFailed(NotServed, ConnectionError):
     """The service ended, or did not speak HTTP. is_unused: it was lost before a byte of its response came.
 
-    is_refused: the service says that it did nothing for the request (RFC 9113 8.7).  why: what made it.
+    is_refused: the service says that it did nothing for the request (RFC 9113 8.7).
     """
 
     def __init__(
-        self, text: str, *, is_unused: bool = False, is_refused: bool = False, why: Why = Cause.PEER_STOPPED
+        self,
+        text: str,
+        *,
+        is_unused: bool = False,
+        is_refused: bool = False,
+        why: Why = Cause.PEER_STOPPED,
+        code: Code = Code.BACKEND_LOST,
     ) -> None:
         self.is_unused = is_unused
         self.is_refused = is_refused
-        self.why = why
-        super().__init__(text)
+        super().__init__(text, why, code)
 
 
 class RequestExchange(Protocol):

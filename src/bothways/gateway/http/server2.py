@@ -23,6 +23,7 @@ from bothways.gateway.http.messages import (
     body_length,
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
+from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.heads import split
 from bothways.http2.receiver import ReceivedHead, StreamFailed
@@ -232,8 +233,9 @@ class HTTP2Server:
 
 def _gone(error: Exception) -> ClientGone:
     """Return that a client is gone; whether it ended, or was ended since it does not speak HTTP/2."""
-    why = Cause.PEER_BREAKS_RULES if isinstance(error, BrokenStream) else Cause.GAVE_UP
-    return ClientGone(f"the client: {error}", why)
+    if isinstance(error, BrokenStream):
+        return ClientGone(f"the client: {error}", Cause.PEER_BREAKS_RULES, Code.REQUEST_REFUSED)
+    return ClientGone(f"the client: {error}")
 
 
 def request_of(head: ReceivedHead) -> tuple[RequestHead, RefusedRequest | None]:

@@ -11,6 +11,7 @@ from bothways.gateway.config.http import HTTP2
 from bothways.gateway.http.client1 import HTTP1Service
 from bothways.gateway.http.client2 import HTTP2Service, HTTP2ServiceExchange
 from bothways.gateway.http.messages import RefusedRequest, ServiceFailed
+from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.streams import ByteStream
 
 IDLE = 8  # connections without a request that are kept
@@ -60,7 +61,7 @@ class Services:
             if service.may_go_on:
                 self._busy.add(service)
                 return service
-            service.stream.cut()
+            service.close()
         service = HTTP1Service(await self._connect(), self._taking)
         self._busy.add(service)
         return service
@@ -75,7 +76,7 @@ class Services:
         if service.may_go_on and len(self._idle) < IDLE:
             self._idle.append(service)
         else:
-            service.stream.cut()
+            service.close()
 
     def let_go(self, service: HTTP1Service) -> ByteStream:
         """Return the connection of a request that goes on as something else, with what came for it."""
@@ -90,24 +91,28 @@ class Services:
         http: list[HTTP1Service | HTTP2Service] = [*self._idle, *self._busy, *self._shared]
         return [*(each.stream for each in http), *self._let_go]
 
-    def cut(self) -> None:
-        """End all connections."""
+    def close(self) -> None:
+        """End all connections: with a reset where a request is in progress."""
         for each in (*self._idle, *self._busy):
-            each.stream.cut()
+            each.close()
         for shared in self._shared:
-            shared.cut()
+            shared.close()
 
     async def _shared_one(self) -> HTTP2Service:
         async with self._one_at_a_time:
             for each in tuple(self._shared):
                 if not each.may_go_on and each.is_unused:
                     self._shared.remove(each)
-                    each.cut()
+                    each.close()
             for each in self._shared:
                 if each.may_go_on and not each.is_full:
                     return each
             if len(self._shared) >= IDLE:
-                raise ServiceFailed("the service takes no more requests at once", why=Cause.SERVICE_BUSY)
+                raise ServiceFailed(
+                    "the service takes no more requests at once",
+                    why=Cause.SERVICE_BUSY,
+                    code=Code.REQUEST_REFUSED,
+                )
             stream = await self._connect()
             if isinstance(stream.transport, TLSTransport) and stream.transport.tls.connection.alpn != HTTP2:
                 stream.cut()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bothways.gateway.http.messages import ClientGone
+from bothways.gateway.log.endings import Code
 from bothways.gateway.relay.streams import BUFFER_LIMIT, ByteStream
 
 
@@ -15,8 +16,8 @@ async def pass_bytes(client: ByteStream, service: ByteStream, idle: float, half_
     """
     loop = asyncio.get_running_loop()
     ways = [
-        loop.create_task(_way(client, service, "client")),
-        loop.create_task(_way(service, client, "service")),
+        loop.create_task(_way(client, service)),
+        loop.create_task(_way(service, client)),
     ]
     try:
         while True:
@@ -26,25 +27,33 @@ async def pass_bytes(client: ByteStream, service: ByteStream, idle: float, half_
             seconds = min(half_closed, idle) if ended else idle
             done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             for each in done:
-                why = each.result()
-                if why is not None:
-                    raise ClientGone(why)
+                cut = each.result()
+                if cut is not None:
+                    raise _told(cut, service)
             if len(done) == len(waiting):
                 return
             if not done and before == client.received + service.received + client.left + service.left:
-                raise ClientGone(f"nothing was sent or received for {seconds:g} seconds")
+                text = f"nothing was sent or received for {seconds:g} seconds"
+                raise ClientGone(text, None, Code.IDLE_TIMEOUT)
     finally:
         for each in ways:
             each.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
 
 
-async def _way(come: ByteStream, go: ByteStream, who: str) -> str | None:
-    """Pass one way until its end in order; otherwise return why it was cut."""
+async def _way(come: ByteStream, go: ByteStream) -> ConnectionError | None:
+    """Pass one way until its end in order; otherwise return what cut it."""
     try:
         while data := await come.read(BUFFER_LIMIT):
             await go.write(data, None)
-    except (ConnectionError, TimeoutError) as error:
-        return f"the {who}: {error}"
+    except ConnectionError as error:
+        return error
     go.write_end()
     return None
+
+
+def _told(cut: ConnectionError, service: ByteStream) -> ClientGone:
+    """Return that a WebSocket is cut off, by the end of which the connection was lost."""
+    if service.is_lost:
+        return ClientGone(f"the service: {cut}", cut, Code.BACKEND_LOST)
+    return ClientGone(f"the client: {cut}")

@@ -60,11 +60,6 @@ def causes_of(ending: Ending | None) -> tuple[Cause, ...]:
     return told or (() if by_code is None else (by_code,))
 
 
-def causes_of_request(why: Why) -> tuple[Cause, ...]:
-    """Return the likely causes of a request that got no answer, or a part of it. why: what made that."""
-    return _told_by(why) or (Cause.BACKEND_DOWN,)
-
-
 def _told_by(why: Why, *, has_said: bool = True) -> tuple[Cause, ...]:
     """Return the causes that our diagnosis shows, the first of its list first; none where it knows none.
 

@@ -26,7 +26,7 @@ class Code(Enum):
     CLIENT_LEFT = "the client ended before it was verified"
     CLIENT_LOST = "the connection to the client was lost"
     CLIENT_TRUNCATED = "the client ended without close_notify"
-    BACKEND_LOST = "the connection to the service was lost"
+    BACKEND_LOST = "the connection to the service was lost, or what it sent was not HTTP"
     BACKEND_REFUSED = "the service refused our certificate by an answer of its own"
     BACKEND_UNREACHABLE = "the service could not be reached"
     BACKEND_TIMEOUT = "the service did not answer in time"
@@ -110,8 +110,10 @@ def _code_of(error: Exception, *, is_verified: bool) -> str:
             return error.fault.name
         case PeerAlert():
             return ALERT + error.name.upper().replace(" ", "_")
-        case Truncated():
+        case Truncated(loss=None):
             return (Code.CLIENT_TRUNCATED if is_verified else Code.CLIENT_LEFT).name
+        case Truncated():
+            return (Code.CLIENT_LOST if is_verified else Code.CLIENT_LEFT).name
         case InternalError():
             return Code.DEFECT.name
         case Evicted():

@@ -13,10 +13,11 @@ from typing import Any
 
 from bothways.describe.escape import visible
 from bothways.errors import PeerFault, TLSError
-from bothways.gateway.log.causes import causes_of, causes_of_request
-from bothways.gateway.log.endings import Ending, Why, ending_of, ending_of_client, is_verdict
+from bothways.gateway.log.causes import causes_of
+from bothways.gateway.log.endings import Ending, ending_of, ending_of_client, is_verdict
 from bothways.roles import Role
 from bothways.servers.report_limits import ReportLimits
+from bothways.tls.driver import ConnectionStatus
 from bothways.tls.events import Peer
 
 NAME_LIMIT = 120
@@ -72,6 +73,10 @@ class ConnectionEntry:
         if self.ending is None:
             self.ending = ending_of_client(failure, is_verified=self.is_known)
 
+    def ended_by(self, status: ConnectionStatus) -> Ending | None:
+        """Return what has ended the connection of a verified client, or None while nothing has."""
+        return self.ending if status.failure is None else ending_of(status.failure, is_verified=True)
+
     @property
     def presented(self) -> str | None:
         """The subject of a certificate that was refused when it was verified, so that nothing proves it; else None."""
@@ -104,8 +109,8 @@ class ConnectionEntry:
 class RequestEntry:
     """What is known of one request of a verified client, filled in as it goes on.
 
-    status: of the response; None without one.  received, sent: bytes of the bodies.  ended: what went wrong, if
-    anything did.  why: what made that.
+    status: of the response; None without one.  received, sent: bytes of the bodies.  ending: what went wrong, if
+    anything did.
     """
 
     method: str
@@ -116,17 +121,17 @@ class RequestEntry:
     received: int = 0
     sent: int = 0
     seconds: float = 0.0
-    ended: str = ""
-    why: Why = field(default=None, repr=False)
+    ending: Ending | None = None
+
+    @property
+    def ended(self) -> str:
+        """What went wrong, or an empty text."""
+        return "" if self.ending is None else self.ending.text
 
     @property
     def causes(self) -> list[str]:
         """The names of the likely causes, the most likely first, where something went wrong."""
-        return [each.name for each in causes_of_request(self.why)] if self.ended else []
-
-    def fails(self, ended: str, why: Why) -> None:
-        """Note what went wrong."""
-        self.ended, self.why = ended, why
+        return [each.name for each in causes_of(self.ending)]
 
 
 class Log:

@@ -60,7 +60,8 @@ class ByteStream(Transported, asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
-        self.is_lost, self.error = True, error
+        self.is_lost = True
+        self.error = error and error.with_traceback(None)  # whose frames would keep whoever wrote
         self._news.set()
         self._room.set()
         if not self.lost.done():
@@ -128,6 +129,13 @@ class ByteStream(Transported, asyncio.Protocol):
             self.transport.close(linger)
         else:
             self.transport.close()
+
+    def end(self, *, in_order: bool) -> None:
+        """End at once: in order if that is wanted and the peer has taken all, else with a reset."""
+        if in_order and not self.left:
+            self.close()
+        else:
+            self.cut()
 
 
 class PlainStream(ByteStream, ReadingProtocol):
