@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TypeVar
 
 from bothways.addresses import TCPAddress
@@ -22,6 +21,7 @@ from bothways.arguments import instance
 from bothways.errors import StartTLSFailed, TimedOut, TLSError
 from bothways.starttls import StartTLS, protocol_named
 from bothways.tls.config import ClientConfig
+from bothways.tls.connection import Connection
 from bothways.tls.events import Observer
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
@@ -59,23 +59,22 @@ async def create_connection(
     be buffered for sending. The other parameters are as for `connect`, and the interface is that of an event loop.
     """
     limit, idle_timeout, _ = checked_limits(limit=limit, idle_timeout=idle_timeout)
-    name, finder = _prepared(host, config, server_name, evidence)
-    exchange = _exchange(starttls, host, name)
+    attempt = _Attempt(host, port, config, server_name, evidence, observer, starttls)
     way = way_to(host, port, sock, path)
     app = factory()
 
     def made() -> TLSProtocol:
-        connection = config.connection(server_name=name, observer=observer)
-        connection.history.reached_at(_address(host, port), starttls or "")
-        watch = Watch(config.settings)
         return ConnectingProtocol(
-            connection, watch, app, limit=limit, idle_timeout=idle_timeout, signer=signer, evidence=finder
+            attempt.connection(),
+            Watch(config.settings),
+            app,
+            limit=limit,
+            idle_timeout=idle_timeout,
+            signer=signer,
+            evidence=attempt.finder,
         )
 
-    unmade = partial(
-        _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
-    )
-    tls = await _established(made, way, timeout, unmade, exchange=exchange)
+    tls = await attempt.established(made, way, timeout)
     tls.driver.status.raise_failure()
     return tls.upper, app
 
@@ -111,44 +110,110 @@ async def connect(
     socket is closed.
     """
     limit, idle_timeout, _ = checked_limits(limit=limit, idle_timeout=idle_timeout)
-    name, finder = _prepared(host, config, server_name, evidence)
-    exchange = _exchange(starttls, host, name)
+    attempt = _Attempt(host, port, config, server_name, evidence, observer, starttls)
     way = way_to(host, port, sock, path)
     link: Link | None = None
 
     def made() -> TLSProtocol:
         nonlocal link
-        connection = config.connection(server_name=name, observer=observer)
-        connection.history.reached_at(_address(host, port), starttls or "")
-        watch = Watch(config.settings)
         link = Link(
-            connection,
-            watch,
+            attempt.connection(),
+            Watch(config.settings),
             limit=limit,
             idle_timeout=idle_timeout,
             signer=signer,
-            evidence=finder,
+            evidence=attempt.finder,
             below=ConnectingProtocol,
         )
         return link.tls
 
-    unmade = partial(
-        _situate, config=config, server_name=name, address=_address(host, port), starttls=starttls
-    )
-    await _established(made, way, timeout, unmade, lambda: link is not None and bool(link.buffer), exchange)
+    await attempt.established(made, way, timeout, lambda: link is not None and bool(link.buffer))
     if link is None:
         raise TypeError("the event loop has made no protocol")
     return StreamReader(link, limit), StreamWriter(link)
 
 
-def _prepared(
-    host: str | None, config: ClientConfig, server_name: str | None, evidence: Finder | None
-) -> tuple[str, Finder | None]:
-    """Return the server's name and the fetcher; raise `ConfigError` before anything is connected."""
-    instance("config", config, ClientConfig)
-    name = host if server_name is None else server_name
-    config.target(name)
-    return name or "", evidence or own_finder(config.settings)
+class _Attempt:
+    """An attempt to reach a server; the parameters are as for `connect`. Raises ConfigError and UsageError.
+
+    finder: fetches evidence; None where none is to be fetched.
+    """
+
+    def __init__(
+        self,
+        host: str | None,
+        port: int | None,
+        config: ClientConfig,
+        server_name: str | None,
+        evidence: Finder | None,
+        observer: Observer | None,
+        starttls: str | None,
+    ) -> None:
+        instance("config", config, ClientConfig)
+        name = host if server_name is None else server_name
+        config.target(name)
+        self._config = config
+        self._name = name or ""
+        self._host, self._port = host, port
+        self._observer = observer
+        self._starttls = starttls or ""
+        self._exchange = _exchange(starttls, host, self._name)
+        self.finder = evidence or own_finder(config.settings)
+
+    @property
+    def _address(self) -> str:
+        """The address of the server for explanations; "" if the caller has connected already."""
+        if self._host is None or self._port is None:
+            return ""
+        return str(TCPAddress(self._host, self._port))
+
+    def connection(self) -> Connection:
+        """Return the engine's connection."""
+        connection = self._config.connection(server_name=self._name, observer=self._observer)
+        connection.history.reached_at(self._address, self._starttls)
+        return connection
+
+    async def established(
+        self,
+        made: Callable[[], TLSProtocol],
+        way: Way,
+        timeout: float | None,
+        has_data: Callable[[], bool] = bool,
+    ) -> TLSProtocol:
+        """Connect and wait for the end of the handshake; a failure is raised unless data was received before it."""
+        tls: TLSProtocol | None = None
+
+        async def connected() -> TLSProtocol:
+            nonlocal tls
+            tls = await opened(way, self._exchange, made)
+            tls.begin()
+            await tls.until_established()
+            return tls
+
+        try:
+            return await within(timeout, connected, has_data)
+        except BaseException as error:
+            if tls is not None:
+                await close_after_failure(tls, error)
+            elif isinstance(error, OSError | StartTLSFailed):
+                self._situate(error)
+                if isinstance(error, TimedOut) and self._exchange is not None:
+                    self._time_is_up(self._exchange, error)
+            raise
+
+    def _time_is_up(self, exchange: StartTLS, late: TimedOut) -> None:
+        """Raise how far the exchange before TLS had come when the time was over."""
+        try:
+            exchange.time_limit_reached()
+        except StartTLSFailed as error:
+            self._situate(error)
+            raise error from late
+
+    def _situate(self, error: TLSError | OSError) -> None:
+        """Add to an error what is needed to explain it; the module for that is imported only then."""
+        from bothways.diagnosis.failure import situate
+
+        situate(error, self._config, self._name, self._address, self._starttls)
 
 
 def _exchange(starttls: str | None, host: str | None, name: str) -> StartTLS | None:
@@ -156,48 +221,6 @@ def _exchange(starttls: str | None, host: str | None, name: str) -> StartTLS | N
     if starttls is None:
         return None
     return StartTLS(protocol_named(starttls), host if host is not None and "://" in name else name)
-
-
-async def _established(
-    made: Callable[[], TLSProtocol],
-    way: Way,
-    timeout: float | None,
-    unmade: Callable[[TLSError | OSError], None],
-    has_data: Callable[[], bool] = bool,
-    exchange: StartTLS | None = None,
-) -> TLSProtocol:
-    """Connect and wait for the end of the handshake; a failure is raised unless data was received before it.
-
-    unmade: called with an error before there was a connection.  exchange: what is said before TLS, if anything.
-    """
-    tls: TLSProtocol | None = None
-
-    async def connected() -> TLSProtocol:
-        nonlocal tls
-        tls = await opened(way, exchange, made)
-        tls.begin()
-        await tls.until_established()
-        return tls
-
-    try:
-        return await within(timeout, connected, has_data)
-    except BaseException as error:
-        if tls is not None:
-            await close_after_failure(tls, error)
-        elif isinstance(error, OSError | StartTLSFailed):
-            unmade(error)
-            if isinstance(error, TimedOut) and exchange is not None:
-                _time_is_up(exchange, unmade, error)
-        raise
-
-
-def _time_is_up(exchange: StartTLS, unmade: Callable[[TLSError | OSError], None], late: TimedOut) -> None:
-    """Raise how far the exchange before TLS had come when the time was over."""
-    try:
-        exchange.time_limit_reached()
-    except StartTLSFailed as error:
-        unmade(error)
-        raise error from late
 
 
 async def within(
@@ -226,19 +249,3 @@ async def close_after_failure(tls: TLSProtocol, error: BaseException) -> None:
         if isinstance(error, OSError):
             error.situation = tls.driver.connection.history.facts()  # type: ignore[attr-defined]
         tls.abort()
-
-
-def _address(host: str | None, port: int | None) -> str:
-    """Return the address of the server for explanations; "" if the caller has connected already."""
-    if host is None or port is None:
-        return ""
-    return str(TCPAddress(host, port))
-
-
-def _situate(
-    error: TLSError | OSError, config: ClientConfig, server_name: str, address: str, starttls: str | None
-) -> None:
-    """Add to an error what is needed to explain it; the module for that is imported only then."""
-    from bothways.diagnosis.failure import situate
-
-    situate(error, config, server_name, address, starttls or "")
