@@ -55,8 +55,11 @@ def nodes(tree: ast.Module) -> list[ast.AST]:
 
 @cache
 def imports(tree: ast.Module) -> list[Import]:
-    """Every import in a module; `from a import b` names a.b where that is a module of ours, else a."""
-    return list(_imports(tree))
+    """Every import in a module; `from a import b` names a.b where that is a module of ours, else a.
+
+    A call of `import_module` counts for a module of ours, as far as its name is written there: f"a.b_{c}" names a.
+    """
+    return [*_imports(tree), *_imports_by_calls(tree)]
 
 
 def _imports(tree: ast.Module) -> Iterator[Import]:
@@ -69,6 +72,21 @@ def _imports(tree: ast.Module) -> Iterator[Import]:
             for alias in node.names:
                 inner = f"{module}.{alias.name}"
                 yield Import(inner if is_ours(inner) else module, node.lineno, lazy)
+
+
+def _imports_by_calls(tree: ast.Module) -> Iterator[Import]:
+    for node in nodes(tree):
+        if isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called == "import_module" and (name := _written(node.args[0])).startswith("bothways."):
+                yield Import(name, node.lineno, lazy=True)
+
+
+def _written(name: ast.expr) -> str:
+    if isinstance(name, ast.JoinedStr):
+        first = name.values[0]
+        return _written(first).rpartition(".")[0] if isinstance(first, ast.Constant) else ""
+    return name.value if isinstance(name, ast.Constant) and isinstance(name.value, str) else ""
 
 
 @cache

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -252,19 +250,3 @@ def test_all_routes_that_check_revocation_use_the_news_of_the_process(setting: S
     assert after.all[0].server.revocation.news is before.held.news
     setting.write(fetching, ROUTES[1], limits=limits | {"shared_news": False})
     assert [each.server.revocation.news for each in setting.load().all] == [None, None]
-
-
-def test_what_reads_http_is_loaded_with_a_route_that_needs_it(
-    setting: Setting, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not when the first client comes, for whom all others would wait."""
-    name = "bothways.gateway.http.conversation"
-    package = importlib.import_module("bothways.gateway.http")
-    monkeypatch.setattr(
-        package, "conversation", importlib.import_module(name)
-    )  # which is there again afterwards
-    monkeypatch.delitem(sys.modules, name)
-    for keys, is_loaded in (("", False), ('mode = "http"', True)):
-        setting.write(f'backend = "127.0.0.1:1"\n{keys}\nallow = "any verified client"')
-        setting.load()
-        assert (name in sys.modules) == is_loaded

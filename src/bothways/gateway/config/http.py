@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Literal
 
@@ -61,11 +60,6 @@ def check_installed(
     """Raise ConfigError where packages are missing that a key of the file needs: by default those that read HTTP."""
     if any(find_spec(each) is None for each in packages):
         raise ConfigError(f"{key} needs {' and '.join(packages)}, which are not installed: {install}")
-
-
-def load_http() -> None:
-    """Load what reads HTTP, so that no event loop waits for it when the first client comes."""
-    import_module("bothways.gateway.http.conversation")
 
 
 def alpn_in(table: Table) -> tuple[str, ...]:

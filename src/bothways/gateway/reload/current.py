@@ -14,7 +14,8 @@ from bothways.gateway.config.gateway import GatewayConfig, config_text, parsed_c
 from bothways.gateway.files.held import SYSTEM_ANCHORS, FileReader, Held, Making, Paths
 from bothways.gateway.files.sources import ContentSources
 from bothways.gateway.log.log import Log
-from bothways.gateway.routes.routes import Routes, made_routes
+from bothways.gateway.reload.loading import loaded_routes
+from bothways.gateway.routes.routes import Routes
 from bothways.no_op import do_nothing
 from bothways.tls.resumption.ticket_keys import TicketKeys
 from bothways.trust import files
@@ -98,7 +99,7 @@ class Current:
         reader = FileReader(self._sources)
         making = Making(reader, Held(), (), datetime.now(UTC), keeps=False)
         try:
-            self.routes = made_routes(parsed_config(path, self._text), tickets, making)
+            self.routes = loaded_routes(parsed_config(path, self._text), tickets, making)
         except BaseException:
             self.close()
             raise
@@ -131,7 +132,7 @@ class Current:
         anchors = {paths: each for paths, each in self.routes.held.anchors.items() if paths != SYSTEM_ANCHORS}
         before = replace(self.routes.held, anchors=anchors)
         making = Making(reader, before, changed, datetime.now(UTC), keeps=False)
-        routes = made_routes(config, self._tickets, making)
+        routes = loaded_routes(config, self._tickets, making)
         self._note(reader)
         self._unused.clear()
         self._refused_at, self._untaken = None, changed
@@ -182,7 +183,7 @@ class Current:
         for different in dict.fromkeys((frozenset(changed), frozenset(changed - own))):
             making = Making(reader, before, different, datetime.now(UTC), keeps=True)
             try:
-                routes = made_routes(self.routes.config, self._tickets, making)
+                routes = loaded_routes(self.routes.config, self._tickets, making)
             except ConfigError as error:  # such as a certificate that fits no signature scheme
                 self._unused |= different
                 for [path], problem in self._not_told_lately([((min(changed),), error)]):

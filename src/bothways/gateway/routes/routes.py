@@ -17,7 +17,7 @@ from bothways.describe.escape import visible
 from bothways.diagnosis.own_doubts import doubts_and_renewal
 from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import GatewayConfig, RouteConfig
-from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed, load_http
+from bothways.gateway.config.http import HTTP2, PROTOCOLS, check_installed
 from bothways.gateway.config.identity import BackendTLS, IdentityConfig, Own
 from bothways.gateway.config.listener import STATUS
 from bothways.gateway.config.server_names import ByServerName, wildcard
@@ -281,7 +281,6 @@ class _Loading:
         revocation = self._revocation(identity)
         if config.http is not None:
             check_installed()
-            load_http()
         credentials, anchors = self._making.credentials(identity.own), None
         if identity.client_ca is not None or identity.client_cert is not None:
             anchors = self._making.client_anchors(identity.client_ca, identity.client_cert)
