@@ -136,6 +136,22 @@ def test_a_cut_is_reported_to_programs(serve, folder):
     assert report["error"]["step"] == "4.3"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_standard_output_is_no_failure_of_the_server(serve, folder):
+    """Nor of our configuration: its name is told, and no cause."""
+    port = serve(lambda channel: channel.sendall(b"hello"))
+    with (
+        open("/dev/full", "wb") as full,
+        start_command(
+            command(port), cwd=folder, env=environment(),
+            stdin=subprocess.PIPE, stdout=full, stderr=subprocess.PIPE,
+        ) as process,
+    ):  # fmt: skip
+        printed = process.stderr.read()
+        assert process.wait(20) == 2
+    assert printed.splitlines()[-1] == b"bothways: standard output: No space left on device"
+
+
 def test_closed_standard_output_ends_connect_without_an_error_message(serve, folder):
     """As with any filter: no traceback, no words."""
     port = serve(lambda channel: channel.sendall(bytes(10_000_000)))

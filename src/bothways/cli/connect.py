@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -30,7 +29,7 @@ from bothways.cli.options.pictures import LadderFile, ladder_option
 from bothways.cli.options.staples import Staples, Supply, staples_options
 from bothways.cli.options.starttls import starttls_option
 from bothways.cli.options.types import NamesType, Seconds
-from bothways.cli.output.terminal import FAILED, output_is_gone, refuse
+from bothways.cli.output.terminal import FAILED, print_bytes, refuse
 from bothways.describe.recorder import Recorder
 from bothways.diagnosis import (
     Files,
@@ -304,20 +303,12 @@ def _copy(
             channel.stop_observing()  # later failures are not part of the handshake
         while data:
             end.head += data[: LOOKED_AT - len(end.head)]
-            _pass_on(data)
+            print_bytes(data)
             data = talk.receive()
     finally:
         if end.head:
             end.refusal = refusal_in(end.head)
             end.reply = explain_answer(end.head, observed.situation())
-
-
-def _pass_on(data: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        output_is_gone()
 
 
 def _first_data(talk: ServerConversation, observed: HandshakeFacts, end: ConnectionEnd) -> bytes | None:

@@ -6,11 +6,10 @@ import contextlib
 import os
 import secrets
 import stat
-import sys
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from bothways.cli.output.terminal import output_is_gone
+from bothways.cli.output.terminal import print_bytes
 from bothways.errors import ConfigError
 
 
@@ -48,7 +47,7 @@ class Output:
     def write(self, data: bytes) -> None:
         """Write bytes. Raises ConfigError if that fails, such as for a full disk."""
         if self._path is None:
-            self._print(data)
+            print_bytes(data)
             return
         try:
             self._open_file.write(data)
@@ -86,16 +85,6 @@ class Output:
         if earlier is not None:
             os.chmod(part, _permissions(earlier, os.stat(part)))
         return file
-
-    @staticmethod
-    def _print(data: bytes) -> None:
-        try:
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            output_is_gone()
-        except OSError as error:
-            raise ConfigError(f"standard output: {error.strerror or error}") from None
 
 
 def _permissions(earlier: os.stat_result, new: os.stat_result) -> int:

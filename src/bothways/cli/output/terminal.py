@@ -246,6 +246,20 @@ def passphrase(file: str | None, what: str) -> str | None:
     return None
 
 
+def print_bytes(data: bytes) -> None:
+    """Write bytes to standard output at once. Raises ConfigError where it takes none, such as on a full disk.
+
+    That it fails is told from a failure of the connection that the bytes come from.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        output_is_gone()
+    except OSError as error:
+        raise ConfigError(f"standard output: {error.strerror or error}") from None
+
+
 def output_is_gone() -> NoReturn:
     """Exit without an error message because the reader of our output has closed it."""
     _drop(sys.stdout)
