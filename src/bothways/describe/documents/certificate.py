@@ -25,7 +25,7 @@ from bothways.describe.documents.extensions import (
     DescribedExtension,
     counted_bytes,
     describe_extensions,
-    facts_of,
+    parted_facts,
 )
 from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.describe.documents.names import name_text, title_of
@@ -71,18 +71,19 @@ def certificate_document(der: bytes, now: datetime) -> Document:
     except ValueError as error:
         return damaged("certificate", error)
     extensions = extensions_of(parts.extensions)
+    main, others = parted_facts(extensions, MAIN_EXTENSIONS)
     key, identity = public_key_text(parts.key)
     facts: Facts = [
         ("subject", name_text(parts.subject.encoded)),
         ("valid", readable(_valid, parts.validity, now)),
         *_problem(parts.der),
-        *_main_extensions(extensions),
+        *main,
         ("issuer", name_text(parts.issuer.encoded) + _self_issued(parts)),
         ("public key", key),
         ("signed with", _signature(parts)),
         ("version", version_text(parts.version, 1)),
         ("serial number", readable(_serial, parts.serial)),
-        *facts_of([each for each in extensions if each.identifier not in MAIN_EXTENSIONS]),
+        *others,
         *_unique_identifiers(parts),
         *_trailing_data(parts.after),
         ("SHA-256", sha256(parts.der).hexdigest()),
@@ -127,17 +128,6 @@ def problem_facts(read: Callable[[], object]) -> Facts:
     except ValueError as error:
         return [("problem", f"refused by every verification:  {visible(str(error))}")]
     return []
-
-
-def _main_extensions(extensions: Sequence[DescribedExtension]) -> Facts:
-    """Return the facts of the most important extensions, in that order."""
-    return [
-        fact
-        for identifier in MAIN_EXTENSIONS
-        for each in extensions
-        if each.identifier == identifier
-        for fact in each.facts
-    ]
 
 
 def _problem(der: bytes) -> Facts:

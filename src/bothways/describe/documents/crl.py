@@ -32,7 +32,7 @@ from bothways.describe.documents.extensions import (
     ExtensionFormat,
     Table,
     describe_extensions,
-    facts_of,
+    parted_facts,
 )
 from bothways.describe.documents.keys import algorithm_text
 from bothways.describe.documents.names import name_text, title_of
@@ -122,6 +122,7 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
     issuer = inner.take(SEQUENCE, "issuer")
     this, following = inner.take(TIMES, "thisUpdate"), inner.optional(TIMES)
     revoked, extensions = inner.optional(SEQUENCE), _extensions(inner.optional(0xA0))
+    main, others = parted_facts(extensions, _MAIN_EXTENSIONS)
     text = algorithm_text(algorithm)
     if algorithm.content != signed.content:
         text += f", but {algorithm_text(signed)} in the signed part"
@@ -130,17 +131,11 @@ def _document(outer: Element, size: int, now: datetime) -> Document:
         ("this update", since_text(this, now)),
         ("next update", until_text(following, now) if following is not None else "absent"),
         *_problem(outer.encoded),
-        *[
-            fact
-            for key in _MAIN_EXTENSIONS
-            for each in extensions
-            if each.identifier == key
-            for fact in each.facts
-        ],
+        *main,
         *_revoked(revoked),
         ("signed with", text),
         ("version", version_text(version, 1)),
-        *facts_of([each for each in extensions if each.identifier not in _MAIN_EXTENSIONS]),
+        *others,
         *([("after it", f"{size - outer.stop} bytes")] if size > outer.stop else []),
         ("SHA-256", sha256(outer.encoded).hexdigest()),
     ]

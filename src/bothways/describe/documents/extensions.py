@@ -79,6 +79,12 @@ def facts_of(extensions: Sequence[DescribedExtension]) -> Facts:
     return [fact for each in extensions for fact in each.facts]
 
 
+def parted_facts(extensions: Sequence[DescribedExtension], main: Sequence[str]) -> tuple[Facts, Facts]:
+    """Return the facts of the main extensions, in the order of their identifiers, and those of all others."""
+    of_main = [each for identifier in main for each in extensions if each.identifier == identifier]
+    return facts_of(of_main), facts_of([each for each in extensions if each.identifier not in main])
+
+
 def _decodable(extensions: Element, found: list[DescribedExtension]) -> Iterator[Element]:
     """Yield the extensions of a sequence as far as it can be decoded; add to `found` where that ends."""
     try:

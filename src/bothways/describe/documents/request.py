@@ -17,7 +17,7 @@ from bothways.describe.documents.asn1 import (
 from bothways.describe.documents.certificate import problem_facts, version_text
 from bothways.describe.documents.certificate_extensions import CERTIFICATE_EXTENSIONS, MAIN_EXTENSIONS
 from bothways.describe.documents.document import Document, Facts, bounded, damaged, first_of, rows
-from bothways.describe.documents.extensions import DescribedExtension, describe_extensions, facts_of
+from bothways.describe.documents.extensions import DescribedExtension, describe_extensions, parted_facts
 from bothways.describe.documents.keys import algorithm_text, public_key_text
 from bothways.describe.documents.names import name_text, title_of
 from bothways.oids import ATTRIBUTES
@@ -44,18 +44,16 @@ def _document(outer: Element) -> Document:
     subject = inner.take(SEQUENCE, "subject")
     key, identity = public_key_text(inner.take(SEQUENCE, "subjectPKInfo"))
     extensions, attributes = _attributes(inner.optional(0xA0))
-    requested = [
-        each for identifier in MAIN_EXTENSIONS for each in extensions if each.identifier == identifier
-    ]
+    main, others = parted_facts(extensions, MAIN_EXTENSIONS)
     facts: Facts = [
         ("subject", name_text(subject.encoded)),
         *problem_facts(lambda: parsing.signing_request(outer.encoded)),
-        *facts_of(requested),
+        *main,
         ("public key", key),
         ("signature", _signature(outer.encoded)),
         ("signed with", algorithm_text(algorithm)),
         ("version", version_text(version, 1)),
-        *facts_of([each for each in extensions if each.identifier not in MAIN_EXTENSIONS]),
+        *others,
         *attributes,
     ]
     return Document("certificate request", title_of(subject.encoded), bounded(facts), identity)
