@@ -10,7 +10,6 @@ from bothways.iana import SignatureScheme
 from bothways.iana import name as spelled
 from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.events import Proved
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.proofs import Finish, Signed, check_offered
 from bothways.tls.keys.schedule12 import MainSecret
@@ -50,7 +49,8 @@ def check_exchange(
     signed = Signed(
         chain, exchange.algorithm, exchange.signature, data, Version.TLS12, offered=offered, anchors=anchors
     )
-    return _proved(hs, StepId.SERVER_SIGNATURE, signed)
+    hs.note_signature(StepId.SERVER_SIGNATURE, signed.scheme)
+    return signed
 
 
 def check_client_proof(
@@ -68,15 +68,7 @@ def check_client_proof(
     signed = Signed(
         chain, proof.algorithm, proof.signature, data, Version.TLS12, offered=offered, anchors=anchors
     )
-    return _proved(hs, StepId.CLIENT_SIGNATURE_CHECK, signed)
-
-
-def _proved(hs: HandshakeContext, step: StepId, signed: Signed) -> Signed:
-    if hs.observer is not None:
-        name = spelled(SignatureScheme, signed.scheme)
-        hs.observer(
-            Proved(step, f"the signature by {name} verifies: the {hs.role.peer} holds the private key")
-        )
+    hs.note_signature(StepId.CLIENT_SIGNATURE_CHECK, signed.scheme)
     return signed
 
 
@@ -100,9 +92,5 @@ def send_finished_12(hs: HandshakeContext, secret: MainSecret) -> None:
 def check_finished_12(hs: HandshakeContext, secret: MainSecret, finished: Finished) -> Finish:
     """Compare the peer's verify_data with the value that we compute from the messages before it (RFC 5246 7.4.9)."""
     finish = Finish(finished.verify_data, secret.verify_data(hs.role.peer, hs.transcript.before()))
-    if hs.observer is not None:
-        step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
-        hs.observer(
-            Proved(step, f"the {hs.role.peer}'s Finished covers every message as we received and sent it")
-        )
+    hs.note_finished()
     return finish

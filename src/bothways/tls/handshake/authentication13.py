@@ -6,12 +6,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from bothways.faults import Fault, blame
-from bothways.iana import SignatureScheme
-from bothways.iana import name as spelled
 from bothways.roles import Role, StepId, Version
 from bothways.tls.crypto.signing import CLIENT_CONTEXT, SERVER_CONTEXT, proof_input
 from bothways.tls.crypto.suites import Suite
-from bothways.tls.events import Proved
 from bothways.tls.handshake.certificate_types import RAW, X509
 from bothways.tls.handshake.context import HandshakeContext
 from bothways.tls.handshake.credentials import Own
@@ -68,11 +65,7 @@ def check_proof(
             anchors=anchors,
             staples=stapled(certificate),
         )
-    if hs.observer is not None:
-        scheme = spelled(SignatureScheme, proof.algorithm)
-        hs.observer(
-            Proved(step, f"the signature by {scheme} verifies: the {hs.role.peer} holds the private key")
-        )
+    hs.note_signature(step, proof.algorithm)
     return signed
 
 
@@ -155,9 +148,5 @@ def check_finished(hs: HandshakeContext, suite: Suite, key: bytes, finished: Fin
         blame(Fault.UNDECODABLE, place="Finished.verify_data", problem=problem)
     finish = Finish(finished.verify_data, finished_mac(key, hs.transcript.before(), suite))
     hs.inbox.ignores_change_cipher_spec = False
-    if hs.observer is not None:
-        step = StepId.SERVER_FINISHED if hs.role is Role.CLIENT else StepId.CLIENT_FINISHED
-        hs.observer(
-            Proved(step, f"the {hs.role.peer}'s Finished covers every message as we received and sent it")
-        )
+    hs.note_finished()
     return finish

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from bothways.roles import Role
+from bothways.iana import SignatureScheme
+from bothways.iana import name as spelled
+from bothways.roles import Role, StepId
 from bothways.tls.clock import Clock
 from bothways.tls.crypto.randomness import Randomness
-from bothways.tls.events import Observer
+from bothways.tls.events import Observer, Proved
 from bothways.tls.guards import guarded_keylog, guarded_observer
 from bothways.tls.handshake.certificate_compression import Compressed
 from bothways.tls.handshake.history import History
@@ -86,6 +88,24 @@ class HandshakeContext:
         if self.keylog is not None:
             for line in lines(client_random, secrets):
                 self.keylog(line)
+
+    def note_signature(self, step: StepId, scheme: int) -> None:
+        """Tell the observer that the peer's signature verifies. step: its check."""
+        if self.observer is not None:
+            name = spelled(SignatureScheme, scheme)
+            self.observer(
+                Proved(step, f"the signature by {name} verifies: the {self.role.peer} holds the private key")
+            )
+
+    def note_finished(self) -> None:
+        """Tell the observer that the peer's Finished is right."""
+        if self.observer is not None:
+            step = StepId.SERVER_FINISHED if self.role is Role.CLIENT else StepId.CLIENT_FINISHED
+            self.observer(
+                Proved(
+                    step, f"the {self.role.peer}'s Finished covers every message as we received and sent it"
+                )
+            )
 
     def stop_observing(self) -> None:
         """Send no more notes to the observer."""
