@@ -54,6 +54,7 @@ def test_an_address_is_read_and_written_alike(text: str, address: object) -> Non
         ("http://127.0.0.1:80", "is a URL; expected HOST:PORT"),
         ("https://host/", "is a URL; expected HOST:PORT"),
         ("a..b:80", "neither the name of a host"),
+        ("[127.0.0.1:1]:80", "neither the name of a host"),
         ("unix:", "a path of 1 to 107 bytes"),
         ("unix:" + "x" * 108, "a path of 1 to 107 bytes"),
         ("unix:a\0b", "a path of 1 to 107 bytes"),

@@ -113,14 +113,19 @@ def checked_host(host: str) -> str:
     """Return a host that the system can be asked about. Raises ConfigError."""
     if host == "*":
         raise ConfigError("* is no address: that of every IPv4 interface is 0.0.0.0, that of IPv6 is ::")
-    try:
-        host.encode("idna")
-        is_host = not set(host) & set("/@")
-    except UnicodeError:
-        is_host = False
-    if not is_host:
+    if not _is_host(host):
         raise ConfigError(f"{shown(without_user(host))} is neither the name of a host nor an IP address")
     return host
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+        if ":" in host:  # where a port stands in place of a host, too
+            ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return not set(host) & set("/@")
 
 
 def unix_address(path: str, folder: str | os.PathLike[str] = "") -> UnixAddress:

@@ -44,6 +44,22 @@ gateway.toml: can be used: 1 listener, 2 routes
 """
 
 
+def test_an_audit_file_that_cannot_be_used_is_named_with_its_key(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    setting.write(f'backend = "127.0.0.1:80"\n{ANYBODY}', audit={"file": "pki"})
+    status, _, err = printed(monkeypatch, capsys, "check", "-c", "gateway.toml")
+    assert (status, err) == (2, "bothways: gateway.toml: audit.file: pki: it is no regular file\n")
+
+
+def test_a_file_in_the_place_of_a_command_is_told_how_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = printed(monkeypatch, capsys, "gateway.toml")
+    assert status == 2
+    assert err == "bothways: gateway.toml is no command, but a file\nHint: bothways gateway -c gateway.toml\n"
+
+
 def test_a_good_file_is_reported_route_by_route(
     setting: Setting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -22,6 +22,13 @@ def test_help_lists_every_command():
         assert f"\n  {name} " in done.stdout
 
 
+def test_a_slip_in_the_name_of_a_command_is_told():
+    done = run(*bothways("gatway", "-c", "gateway.toml"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("bothways: no such command 'gatway'. Did you mean 'gateway'?\n")
+    assert "Did you mean" not in run(*bothways("xyzzy")).stderr
+
+
 def test_every_command_has_help():
     """`-h` too; a command's help imports that command alone."""
     for name in ("demo", "serve", "connect", "show"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
 import socket
 import threading
@@ -9,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bothways.addresses import TCPAddress
+from bothways.addresses import TCPAddress, UnixAddress
 from bothways.servers import listening
-from bothways.servers.listening import allow_descriptors, tcp_sockets, unix_socket
+from bothways.servers.listening import allow_descriptors, naming, tcp_sockets, unix_socket
 
 pytestmark = pytest.mark.network
 
@@ -40,6 +42,22 @@ def test_several_sockets_share_one_port_and_none_stays_open_where_one_cannot() -
     for each in several:
         each.close()
     tcp_sockets(taken, 1, shared=False)[0].close()
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        (errno.EADDRINUSE, "another program listens there, which `ss -ltnp` shows"),
+        (errno.EADDRNOTAVAIL, "no interface of this machine has this address"),
+        (errno.EACCES, "ports below 1024 are for root"),
+    ],
+)
+def test_what_prevents_a_port_comes_with_what_to_do(code: int, advice: str) -> None:
+    with pytest.raises(OSError, match=advice) as refused, naming(TCPAddress("127.0.0.1", 1)):
+        raise OSError(code, os.strerror(code))
+    assert refused.value.errno == code
+    with pytest.raises(OSError, match="denied$"), naming(UnixAddress("/s")):
+        raise PermissionError(errno.EACCES, "Permission denied")
 
 
 def test_a_host_that_is_not_resolved_in_time_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

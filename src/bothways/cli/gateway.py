@@ -15,6 +15,7 @@ from bothways.cli.output.terminal import DONE, FAILED, refuse, report_error, say
 from bothways.cli.servers.gateway_file import serve_file
 from bothways.counts import counted
 from bothways.describe.escape import visible
+from bothways.errors import ConfigError
 from bothways.faults import shown
 from bothways.gateway.config.gateway import GatewayConfig, read_config
 from bothways.gateway.observe.audit_file import check_usable, verified
@@ -30,7 +31,18 @@ config_option = click.option(
 )
 
 
-@click.group("gateway", invoke_without_command=True)
+class _WithFile(click.Group):
+    """The group of commands; tells how the file is named to somebody who names it in the place of a command."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0].endswith(".toml") and not ctx.resilient_parsing:
+            refuse(f"{args[0]} is no command, but a file", f"bothways gateway -c {args[0]}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group("gateway", cls=_WithFile, invoke_without_command=True)
 @config_option
 @click.option(
     "--workers",
@@ -70,7 +82,7 @@ def check(context: click.Context, path: str | None) -> int:
     for each in routes.warnings():
         say(f"warning: {each}")
     if config.audit is not None:
-        check_usable(config.audit)
+        _check_audit(config.path, config.audit)
     parts = [counted(len(config.listeners), "listener"), counted(len(routes.all), "route")]
     if config.tunnels:
         parts = [*(parts if config.listeners else ()), counted(len(config.tunnels), "tunnel")]
@@ -84,6 +96,13 @@ def check(context: click.Context, path: str | None) -> int:
         named = tunnel.tls.server_name
         click.echo(f"  {tunnel.name}: {tunnel.listener.address} -> {tunnel.server} ({named})")
     return DONE
+
+
+def _check_audit(path: str, audit_file: str) -> None:
+    try:
+        check_usable(audit_file)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: audit.file: {error}") from None
 
 
 def _read(context: click.Context, path: str | None) -> tuple[GatewayConfig, Routes]:

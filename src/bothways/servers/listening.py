@@ -64,6 +64,13 @@ def _bound(address: TCPAddress, *, shared: bool) -> socket.socket:
     return sock
 
 
+_ADVICE = {
+    errno.EADDRINUSE: "another program listens there, which `ss -ltnp` shows",
+    errno.EADDRNOTAVAIL: "no interface of this machine has this address",
+    errno.EACCES: "ports below 1024 are for root; systemd can open them for others by a .socket",
+}
+
+
 @contextmanager
 def naming(address: ListenerAddress) -> Iterator[None]:
     """Have an OSError say that we cannot listen, and where."""
@@ -71,7 +78,8 @@ def naming(address: ListenerAddress) -> Iterator[None]:
         yield
     except OSError as error:
         problem = (error.strerror or str(error)).lower()
-        text = f"cannot listen on {address}: {problem}"
+        advice = _ADVICE.get(error.errno or 0) if isinstance(address, TCPAddress) else None
+        text = f"cannot listen on {address}: {problem}" + (f"; {advice}" if advice else "")
         raise (OSError(error.errno, text) if error.errno else OSError(text)) from None
 
 

@@ -105,7 +105,9 @@ def _reported(crl: CRL, objection: str | None) -> str:
 
 
 def _expiry(crl: CRL) -> str:
-    return f"expired on {crl.next_update:%Y-%m-%d %H:%M}; it proves nothing until a newer one is there"
+    end = crl.next_update or _NEVER
+    last = end + min(TOLERANCE, _NEVER - end)
+    return f"expired on {end:%Y-%m-%d %H:%M}; after {last:%H:%M} it proves nothing until a newer one is there"
 
 
 def _whose(crl: CRL) -> str:

@@ -175,7 +175,14 @@ BROKEN = [
     (IDENTITY + "[[listener]]\nunix = 's'\nmode = '7777'\n" + ROUTE, "7777 are no permissions"),
     (IDENTITY + "[[listener]]\nport = 1\nmode = '600'\n" + ROUTE, "listener[1].mode: is not known"),
     (IDENTITY + "[[listener]]\nport = 1\nhost = 'a..b'\n" + ROUTE, "neither the name of a host"),
-    (IDENTITY + 2 * LISTENER + ROUTE, "line 7: listener[2]: another listener is called 127.0.0.1:8443;"),
+    (IDENTITY + "[[listener]]\nport = 1\nhost = '127.0.0.1:1'\n" + ROUTE, "127.0.0.1:1 is neither the name of a host"),
+    (IDENTITY + "[[listener]]\nunix = 's'\nport = 1\n" + ROUTE,
+     "line 7: listener[1].port: stands beside `unix`; name one of the two"),
+    (IDENTITY + "[[listener]]\nsystemd = 's'\nunix = 's'\n" + ROUTE, "listener[1].unix: stands beside `systemd`;"),
+    (ALL + "[metrics]\nhost = '::1'\nunix = 's'", "line 11: metrics.host: stands beside `unix`; name one of the two"),
+    (IDENTITY + 2 * LISTENER + ROUTE, "line 7: listener[2]: two listeners have the address 127.0.0.1:8443;"),
+    (IDENTITY + LISTENER + LISTENER.replace("8443", "8444\nname = '127.0.0.1:8443'") + ROUTE,
+     "line 7: listener[2]: another listener is called 127.0.0.1:8443; give each its own `name`"),
     (IDENTITY + LISTENER + LISTENER.replace("port", "name = 'b'\nport") + ROUTE,
      "line 7: listener[2]: two listeners have the address 127.0.0.1:8443; give one of them another `port` or"),
     (ALL + "backends = 1\n", "line 10: route[1].backends: is not known; did you mean `backend`?"),
@@ -223,6 +230,9 @@ BROKEN = [
     (ALL + "[log]\nformat = 'xml'", "xml is none of text, json"),
     (ALL + "[times]\nidel = 1", "times.idel: is not known; did you mean `idle`?"),
     ("insecure = true\n" + ALL, "line 1: insecure: is not known"),
+    (ALL.replace("[identity]", "[identiy]"), "line 1: identiy: is not known; did you mean `identity`?"),
+    (rule("[[route.allow]]\nOU = 'x'"), "line 10: route[1].allow[1].OU: is not known; did you mean `ou`?"),
+    (ALL + "mod = 'http'\nbackend_http = '2'", "line 10: route[1].mod: is not known; did you mean `mode`?"),
 ]  # fmt: skip
 
 

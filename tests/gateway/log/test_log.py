@@ -69,6 +69,19 @@ def test_a_line_has_the_uri_of_a_client_that_has_one(setting: Setting) -> None:
     assert 'who="O=SPIRE" uri="spiffe://example.org/a\\\\n" verdict' in lines[0]
 
 
+def test_an_event_of_a_worker_says_of_which() -> None:
+    """One has no connections while others drain."""
+    lines: list[str] = []
+    reported = log(lines)
+    reported.event("reloaded")
+    reported.worker = 2
+    reported.event("draining: there are no connections")
+    assert lines == [
+        "2026-06-01T12:00:00.000Z reloaded",
+        "2026-06-01T12:00:00.000Z worker 2: draining: there are no connections",
+    ]
+
+
 def test_json_has_the_same_for_programs(setting: Setting) -> None:
     lines: list[str] = []
     mine = peer(setting.mutual)

@@ -41,6 +41,19 @@ from bothways.trust.files import FilePath
 from bothways.trust.names.general import is_dns_name, lower_ascii
 
 MOST_LISTENERS = 64
+TABLES = (
+    "audit",
+    "identity",
+    "limits",
+    "listener",
+    "log",
+    "metrics",
+    "route",
+    "status",
+    "times",
+    "traces",
+    "tunnel",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +188,7 @@ class _Reading:
     def config(self) -> GatewayConfig:
         """Return all that the file says."""
         table = self._table
+        table.only(TABLES)  # first: what is missing may be there, with a slip in its name
         log = table.table("log")
         log_format = "text" if log is None else log.choice("format", "text", ("text", "json"))
         limits, times = _limits(table.table("limits"), self._folder), _times(table.table("times"))
@@ -194,7 +208,7 @@ class _Reading:
         status = self._status(table.table("status"), identity)
         if status is not None:
             routes = (*routes, status[1])
-        for each in (log, common, table):
+        for each in (log, common):
             if each is not None:
                 each.end()
         return GatewayConfig(
@@ -219,17 +233,15 @@ class _Reading:
 
     def _listeners(self, tables: Sequence[Table], may_be_none: bool) -> tuple[ListenerConfig, ...]:
         if not tables and not may_be_none:
-            self._table.refuse_slip("listener")
-            self._table.refuse_slip("tunnel")
             self._table.refuse("no [[listener]]: nobody could connect; add one with `port` or `unix`")
         if len(tables) > MOST_LISTENERS:
             self._table.refuse(f"{len(tables)} listeners; at most {MOST_LISTENERS} are possible")
         listeners: list[ListenerConfig] = []
         for table in tables:
             made = listener_in(table, self._folder)
+            self._take_address(table, made)
             if any(made.name == each.name for each in listeners):
                 table.refuse(f"another listener is called {shown(made.name)}; give each its own `name`")
-            self._take_address(table, made)
             listeners.append(made)
         return tuple(listeners)
 
@@ -276,7 +288,6 @@ class _Reading:
         self, tables: Sequence[Table], common: IdentityConfig | None, listeners: Sequence[ListenerConfig]
     ) -> tuple[RouteConfig, ...]:
         if not tables:
-            self._table.refuse_slip("route")
             self._table.refuse(
                 "no [[route]]: every client would be refused; add one with `backend` and `allow`"
             )

@@ -41,6 +41,7 @@ def http_in(table: Table, alpn: tuple[str, ...]) -> HTTPConfig | None:
     if table.choice("mode", "tcp", MODES) == "tcp":
         for key in ("identity_headers", "backend_http"):
             if table.has(key):
+                table.refuse_slip("mode")
                 table.refuse('has an effect only with `mode = "http"`', key)
         return None
     for each in alpn:

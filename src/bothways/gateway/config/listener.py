@@ -45,6 +45,8 @@ class ListenerConfig:
 
 def listener_in(table: Table, folder: Path) -> ListenerConfig:
     """Read one. folder: that of the file, to which paths are relative. Raises ConfigError."""
+    for key in ("port", "host"):
+        table.one_of("systemd", "unix", key)
     name, unix, passed = table.text("name"), table.text("unix"), table.text("systemd")
     mode = 0o600
     if passed is not None:
@@ -82,6 +84,8 @@ def metrics_in(table: Table, folder: Path) -> ListenerConfig:
 
 def local_listener_in(table: Table, folder: Path, kind: Kind, name: str) -> ListenerConfig:
     """Read where the operator or programs come in; other keys are left. Raises ConfigError, as `listener_in`."""
+    for key in ("port", "host"):
+        table.one_of("unix", key)
     unix = table.text("unix")
     if unix is not None:
         address: ListenerAddress = table.made("unix", lambda: unix_address(unix, folder))

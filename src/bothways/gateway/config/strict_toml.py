@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
 
@@ -196,10 +196,22 @@ class Table:
 
     def end(self) -> None:
         """Refuse keys that nobody has taken."""
+        self.only(self._known)
+
+    def only(self, known: Iterable[str]) -> None:
+        """Refuse keys that are not among these."""
+        names = sorted(set(known))
         for key in self._content:
-            near = difflib.get_close_matches(key, self._known, 1)
-            meant = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(sorted(self._known))}"
-            self.refuse(f"is not known; {meant}", key)
+            if key not in names:
+                near = difflib.get_close_matches(key.lower().replace("-", "_"), names, 1)
+                meant = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(names)}"
+                self.refuse(f"is not known; {meant}", key)
+
+    def one_of(self, *keys: str) -> None:
+        """Refuse the table if it has more than one of these keys, which are not taken yet."""
+        given = [each for each in keys if each in self._content]
+        if len(given) > 1:
+            self.refuse(f"stands beside `{given[0]}`; name one of the two", given[1])
 
     def _inner(self, content: dict[str, Any], *path: str | int) -> Table:
         return Table(self.file, self._lines, content, (*self._path, *path))
@@ -208,7 +220,8 @@ class Table:
         self._known.append(key)
         value = self._content.pop(key, None)
         if value is not None and type(value) not in kinds:
-            expected = " or ".join(_KINDS[each] for each in kinds[:2])
+            named = (kinds[0],) if kinds[0] is float else kinds[:2]  # a whole number is a number
+            expected = " or ".join(_KINDS[each] for each in named)
             self.refuse(f"expected {expected}, not {_KINDS.get(type(value), type(value).__name__)}", key)
         return value
 

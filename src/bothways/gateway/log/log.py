@@ -161,7 +161,8 @@ class Log:
         if self.form == "json":
             self._write_json("event", {"worker": self.worker, "event": told})
         else:
-            self._tell(f"{self._time()} {told}")
+            whose = "" if self.worker is None else f"worker {self.worker}: "
+            self._tell(f"{self._time()} {whose}{told}")
 
     def now(self) -> datetime:
         """Return the time of lines that are written now."""
