@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from bothways.addresses import Address, TCPAddress, UnixAddress, is_loopback
+from bothways.addresses import Address, TCPAddress, is_loopback
 from bothways.gateway.config.http import check_installed
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.files.held import Held
-from bothways.gateway.listeners.listening import bound_address, open_listener
+from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Ending
 from bothways.gateway.observe.board import DRAINING, GENERATION, SERVING, Board
 from bothways.gateway.observe.meter import CurrentState, Meter, Metric, Timing, counted_code
 from bothways.gateway.observe.pages import operator_pages
 from bothways.gateway.relay.relay import Relay
-from bothways.servers.listening import remove_socket_file
 
 if TYPE_CHECKING:
     from bothways.gateway.http.operator import Operator
@@ -39,8 +37,7 @@ class TunnelMetrics:
         self._held = held
         self._counted: dict[Relay, tuple[int, int]] = {}
         self._operator: Operator | None = None
-        self._server: asyncio.Server | None = None
-        self._address: Address | None = None
+        self._listener: ServedListener | None = None
 
     async def start(self, address: Address) -> str:
         """Answer there, and return where that is. Raises OSError."""
@@ -50,15 +47,9 @@ class TunnelMetrics:
         operator = self._operator = Operator(
             operator_pages(self._board, self._held), self._refresh, checks_host=checks_host
         )
-        loop, sock = asyncio.get_running_loop(), open_listener(ListenerConfig("metrics", address))
-        sock.setblocking(False)
-        where, self._address = bound_address(address, sock), address
-        if isinstance(address, UnixAddress):
-            self._server = await loop.create_unix_server(operator.protocol, sock=sock)
-        else:
-            self._server = await loop.create_server(operator.protocol, sock=sock)
+        self._listener = await served(ListenerConfig("metrics", address), operator.protocol)
         self._meter.slot.state.set(SERVING, 1.0)
-        return where
+        return self._listener.where
 
     def drains(self) -> None:
         """Tell that nobody is accepted any more."""
@@ -66,10 +57,8 @@ class TunnelMetrics:
 
     async def close(self) -> None:
         """Answer no more."""
-        if self._server is not None:
-            self._server.close()
-        if isinstance(self._address, UnixAddress):
-            remove_socket_file(self._address.path)
+        if self._listener is not None:
+            self._listener.close()
         if self._operator is not None:
             await self._operator.close()
 

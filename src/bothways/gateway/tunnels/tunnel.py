@@ -13,17 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from bothways.addresses import Address, UnixAddress
+from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.config.tunnel import CONNECTIONS
-from bothways.gateway.listeners.listening import bound_address, open_listener
+from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from bothways.gateway.relay.relay import PlainEnd, Relay
 from bothways.gateway.tunnels.metrics import TunnelMetrics
-from bothways.servers.listening import remove_socket_file
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
@@ -68,28 +67,17 @@ class Tunnel:
         self._metrics = metrics
         self._relays: dict[Relay, asyncio.Task[None] | None] = {}
         self._emptied = asyncio.Event()
-        self._server: asyncio.Server | None = None
-        self._address: Address | None = None
+        self._listener: ServedListener | None = None
 
     async def start(self, address: Address) -> str:
         """Listen, and return where. Raises OSError."""
-        loop = asyncio.get_running_loop()
-        sock = open_listener(ListenerConfig("local", address))
-        sock.setblocking(False)
-        where, self._address = bound_address(address, sock), address
-        made = partial(_made, self)
-        if sock.family == socket.AF_UNIX:
-            self._server = await loop.create_unix_server(made, sock=sock)
-        else:
-            self._server = await loop.create_server(made, sock=sock)
-        return where
+        self._listener = await served(ListenerConfig("local", address), partial(_made, self))
+        return self._listener.where
 
     async def close(self) -> None:
         """Accept nobody any more, wait a little for those who are there, then end them."""
-        if self._server is not None:
-            self._server.close()
-        if isinstance(self._address, UnixAddress):
-            remove_socket_file(self._address.path)
+        if self._listener is not None:
+            self._listener.close()
         if self._metrics is not None:
             self._metrics.drains()
         with contextlib.suppress(TimeoutError):
