@@ -38,7 +38,9 @@ ROWS = (
     "serving",
 )
 # Those that take too long to run with the others, write a file, or need Go.
-ON_DEMAND = ("million", "curves", "serving_curves", "gateway", "servers", "floods", "endings", "turns")
+ON_DEMAND = (
+    "million", "curves", "serving_curves", "gateway", "servers", "floods", "endings", "changes", "turns"
+)  # fmt: skip
 CONFIGURATION = """\
 openssl_conf = start
 [start]

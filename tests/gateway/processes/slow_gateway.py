@@ -15,7 +15,7 @@ from typing import Any
 from bothways.gateway.processes import generation, taking, workers
 from bothways.gateway.routes.routes import made_routes
 
-SECONDS = 1.0
+SECONDS = 2.0
 makes_progress = sys.argv[1] == "progress"
 
 

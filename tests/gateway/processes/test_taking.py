@@ -66,7 +66,7 @@ def test_a_worker_that_takes_long_serves_nobody_meanwhile_and_loses_no_connectio
         until(lambda: server.printed.count(LATE) == 2)
         for each in (*good, *leaving):
             each.sendall(b"two\n")
-        time.sleep(2.5)  # more than twice the time in which a worker without progress is ended
+        time.sleep(2.5)  # longer than the time after which a worker without progress is ended
         for each in (*good, *leaving):
             each.settimeout(0.01)
             with pytest.raises(TimeoutError):
