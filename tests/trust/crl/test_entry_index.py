@@ -13,6 +13,8 @@ from bothways.trust.crl import entry_index, revocation_list
 from bothways.trust.crl.entry_index import index_entries
 from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.decoding import parsing
+from bothways.trust.decoding.parsing import readable
+from bothways.trust.der import encoded
 from pki import crl, issue, issuing_point, key, name, root
 
 ROOT = root()
@@ -54,8 +56,6 @@ def test_the_parser_reads_a_long_crl_in_slices_and_never_as_a_whole(in_slices: l
 
 
 def test_an_index_made_in_slices_is_that_of_the_whole(in_slices: list[int]) -> None:
-    whole = index_entries(LONG, 0, 0, b"")
-    assert (list(whole.keys), whole.problem) == ([], None)
     found = CRL(LONG).read_entries()
     reference = x509.load_der_x509_crl(LONG)
     issuer = ParsedCertificate(issue("c", ROOT).der).normal_issuer
@@ -76,11 +76,43 @@ def test_in_slices_the_same_crls_are_refused_as_at_once(request: pytest.FixtureR
     for place in range(start - 8, start + 160):
         for value in {0, 2, 0x17, 0x18, 0x30, 0x80, 0xFF, drawn.randrange(256)} - {short[place]}:
             altered.append(short[:place] + bytes([value]) + short[place + 1 :])
+    by_parser = [readable("", parsing.open_crl, each) is not None for each in altered]
     at_once = list(map(outcome, altered))
+    assert [each is not None for each in at_once] == by_parser
     read = request.getfixturevalue("in_slices")
     in_pieces = list(map(outcome, altered))
     assert at_once == in_pieces
     assert read and None in at_once and any(each is not None for each in at_once)
+
+
+def test_nothing_is_indexed_that_the_parser_has_not_read() -> None:
+    """Where an entry begins is taken from the lengths alone; that these are entries the parser says."""
+    entry = encoded(0x30, b"\2\1\1", b"\x17\x0d260601000000Z")
+    checked: list[tuple[int, int]] = []
+
+    def check(at: int, stop: int) -> None:
+        checked.append((at, stop))
+        if stop > 40:
+            raise ValueError("no entry")
+
+    data = entry * 3
+    assert len(index_entries(data, 0, 40, b"", check).keys) == 2 and checked == [(0, 40)]
+    with pytest.raises(ValueError, match="no entry"):
+        index_entries(data, 0, 60, b"", check)
+    for end in (39, 21):
+        with pytest.raises(ValueError, match="the last CRL entry at byte 20 runs past the end"):
+            index_entries(data, 0, end, b"", check)
+    assert checked == [(0, 40), (0, 60)]
+
+
+def test_entries_with_long_lengths_are_found_like_others(in_slices: list[int]) -> None:
+    """Such as those with extensions of more than a hundred bytes."""
+    more = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), bytes(200))
+    listed = [issue(f"c{each}", ROOT, serial=each + 1) for each in range(20)]
+    found = CRL(crl(ROOT, *listed, entry_extra=[(more, False)]))
+    assert len(found) == 20 and in_slices
+    for each in map(ParsedCertificate, [each.der for each in listed]):
+        assert found.lists(each.serial, each.normal_issuer)
 
 
 def test_the_issuer_of_an_entry_of_an_indirect_crl_counts_in_the_slices_after_it(

@@ -60,13 +60,14 @@ def index_entries(
     start: int,
     end: int,
     issuer: bytes,
-    check: SliceCheck | None = None,
+    check: SliceCheck,
     progress: Progress | None = None,
 ) -> EntryIndex:
     """Index the entries between two positions. Raises ValueError for an invalid entry.
 
-    issuer: that of the CRL, in normal form.  check: called with the begin and the end of each slice of entries; raises
-    for an invalid one.  progress: called after each slice with the fraction that was read, from 0 to 1.
+    issuer: that of the CRL, in normal form.  check: called with the begin and the end of each slice of entries before
+    it is indexed; raises ValueError unless these are entries, and nothing else, in strict DER.  progress: called after
+    each slice with the fraction that was read, from 0 to 1.
     """
     return _Indexing(der, start, end, issuer).index(check, progress)
 
@@ -79,15 +80,15 @@ class _Indexing:
     issuer: bytes
     _issuers_of: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
 
-    def index(self, check: SliceCheck | None, progress: Progress | None) -> EntryIndex:
+    def index(self, check: SliceCheck, progress: Progress | None) -> EntryIndex:
         """Index all entries."""
         index = EntryIndex(self.start, self.end, array("Q"), [self.start], [frozenset({self.issuer})])
         parts = [array("Q") for _ in range(_PARTS)]
         at = self.start
         while at < self.end:
-            stop = self._add_slice(at, parts)
-            if check is not None:
-                check(at, stop)
+            places, stop = self._places_from(at)
+            check(at, stop)
+            self._add(places, parts)
             if self._has(_NAMES_ISSUER, at, stop) or self._has(_CRITICAL, at, stop):
                 self._process_extensions(at, stop, index)
             at = stop
@@ -99,16 +100,30 @@ class _Indexing:
         index.keys = keys
         return index
 
-    def _add_slice(self, at: int, parts: Sequence[array[int]]) -> int:
-        """Add the entries of a slice to the parts of the index by their checksums; returns where the slice ends."""
-        start, stop_at = self.start, at + SLICE_OCTETS
+    def _places_from(self, at: int) -> tuple[list[int], int]:
+        """Return where the entries of a slice begin, if it has nothing else, and where the slice ends."""
+        der, end = self.der, self.end
+        places: list[int] = []
+        last = min(at + SLICE_OCTETS, end)
+        while at < last:
+            places.append(at)
+            length = der[at + 1]
+            at = at + 2 + length if length < 0x80 else element(der, at, end)[2]
+        if at > end:
+            raise ValueError(f"the last CRL entry at byte {places[-1]} runs past the end")
+        return places, at
+
+    def _add(self, places: Sequence[int], parts: Sequence[array[int]]) -> None:
+        """Add entries to the parts of the index by the checksums of their serial numbers."""
+        der, start = self.der, self.start
         add = [part.append for part in parts]
-        for place, serial, _, stop in entries_between(self.der, at, self.end):
-            checksum = crc32(serial)
+        for place in places:
+            serial = place + 4
+            if der[place + 1] < 0x80:
+                checksum = crc32(der[serial : serial + der[place + 3]])
+            else:
+                checksum = crc32(next(entries_between(der, place, self.end))[1])
             add[checksum >> 24](checksum << 32 | place - start)
-            if stop >= stop_at:
-                return stop
-        return self.end
 
     def _has(self, pattern: bytes, at: int, stop: int) -> bool:
         """Whether it is between two positions; most CRLs have no extensions that have to be processed."""
@@ -151,7 +166,7 @@ class _Indexing:
 
 
 def entries_between(der: Octets, at: int, end: int) -> Iterator[tuple[int, bytes, int, int]]:
-    """Yield each entry's position, serial number, position of its date and end; fast for CRLs of a million entries."""
+    """Yield each entry's position, serial number, position of its date and end. Raises ValueError."""
     while at < end:
         if der[at + 1] < 0x80:
             tag, start = der[at], at + 2

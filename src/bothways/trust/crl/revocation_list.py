@@ -217,11 +217,8 @@ class CRL:
         progress: called now and then with the fraction that was read, from 0 to 1.
         """
         if self._entries is None:
-            check = None if self.size <= SLICE_OCTETS else self._check_slice
-            if check is None:
-                open_crl(self.der)
             place = (self._octets, self._parts.start, self._parts.end, self.normal_issuer)
-            return self._use(attempt("entries", index_entries, *place, check, progress))
+            return self._use(attempt("entries", index_entries, *place, self._check_slice, progress))
         return self._entries
 
     def _use(self, index: EntryIndex) -> Entries:
@@ -272,7 +269,7 @@ class CRL:
         except ValueError as error:
             self.problem = self.problem or f"its entries cannot be read: {error}"
             end = self._parts.end
-            self._use(index_entries(self._octets, end, end, self.normal_issuer))
+            self._use(index_entries(self._octets, end, end, self.normal_issuer, self._check_slice))
         return True
 
     def has_checked(self, signer: ParsedCertificate) -> bool:
