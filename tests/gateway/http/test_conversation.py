@@ -22,6 +22,9 @@ pytestmark = pytest.mark.network
 GET = b"GET /path?token=secret HTTP/1.1\r\nHost: localhost\r\n"
 
 
+MUCH = 32 * 1024 * 1024
+
+
 def statuses(answer: bytes) -> list[int]:
     return [int(each.split(b" ")[0]) for each in answer.split(b"HTTP/1.1 ")[1:]]
 
@@ -376,15 +379,23 @@ def test_a_revoked_client_is_ended_within_its_request_and_so_is_the_request(sett
     asyncio.run(talk())
 
 
+@pytest.mark.parametrize("answers", [False, True])
 @pytest.mark.parametrize("version", ["1.1", "2"])
 def test_a_client_that_is_reset_within_its_request_is_told_so_in_both_lines(
-    setting: Setting, version: str
+    setting: Setting, version: str, answers: bool
 ) -> None:
+    """Before the response, and while it is being sent."""
+
     async def talk() -> None:
         asked = asyncio.Event()
 
-        async def thinking(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        async def thinking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")
+            if answers:
+                writer.write(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(MUCH))
+                async with asyncio.timeout(20):
+                    while writer.transport.get_write_buffer_size() > MUCH - 65536:
+                        await asyncio.sleep(0.01)
             asked.set()
             await reader.read()
 
@@ -405,7 +416,7 @@ def test_a_client_that_is_reset_within_its_request_is_told_so_in_both_lines(
                         client.writer.transport.abort()
                 told = {each["kind"]: each for each in await setting.until_reported(2)}
         asking, connection = told["request"], told["connection"]
-        assert (asking["status"], asking["cause"]) == (None, "CUT")
+        assert (asking["status"], asking["cause"]) == (200 if answers else None, "CUT")
         assert (connection["code"], asking["ended"]) == ("CLIENT_LOST", connection["ended"])
         assert "the connection to the client was reset" in connection["ended"]
 

@@ -121,7 +121,7 @@ class Conversation:
         try:
             why = await self._serve()
         except ClientGone as error:
-            why, is_cut = error.ending, True
+            why, is_cut = self._how_gone(error), True
         except asyncio.CancelledError:
             is_cut = self.client.is_lost
         finally:
@@ -173,7 +173,7 @@ class Conversation:
             await server.refuse(refused)
             return refused.ending
         except ClientGone as gone:
-            entry.ending = gone.ending
+            entry.ending = self._how_gone(gone)
             raise
         except asyncio.CancelledError:
             entry.ending = self._how_it_ended()
@@ -204,7 +204,7 @@ class Conversation:
             with contextlib.suppress(ClientGone):
                 await exchange.refuse(refused)
         except (ClientGone, ServiceFailed) as error:
-            entry.ending = error.ending
+            entry.ending = self._how_gone(error)
             exchange.cut()
         except asyncio.CancelledError:
             broken = exchange.broken
@@ -300,6 +300,10 @@ class Conversation:
         return self._ended_by() or Ending.of(
             Code.CLIENT_LOST, "the client reset the request, or is gone", Cause.GAVE_UP
         )
+
+    def _how_gone(self, error: NotServed) -> Ending:
+        """Return how a request ended; of a client that is gone, why that is, where its connection knows more."""
+        return (self._ended_by() if error.code is Code.CLIENT_LOST else None) or error.ending
 
     def entry_of(self, request: RequestHead) -> RequestEntry:
         """Return what the log tells of a request: its path without the query, which may hold secrets."""
