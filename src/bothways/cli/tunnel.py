@@ -28,8 +28,10 @@ from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.gateway.files.held import Held, Lists
+from bothways.gateway.listeners.systemd import READY, STOPPING, notify
 from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
+from bothways.servers.addresses import PASSED, ListenerAddress, PassedAddress
 from bothways.servers.report_limits import ReportLimits
 from bothways.servers.shortage import report_shortages
 from bothways.starttls import CLIENT_SPEAKS_FIRST, Protocol
@@ -52,7 +54,7 @@ OPERATOR_ADDRESS: ParsedType[Endpoint] = ParsedType(
 
 
 @click.command("tunnel")
-@click.argument("local", metavar="PATH|HOST:PORT", required=False)
+@click.argument("local", metavar="PATH|systemd:NAME|HOST:PORT", required=False)
 @click.argument("address", type=SERVER, metavar="HOST:PORT", required=False)
 @click.option(
     "-c",
@@ -106,8 +108,9 @@ def command(
     """Forward connections of local programs from the Unix socket PATH to a server, over TLS with our certificate.
 
     Only this user can connect to PATH (mode 0600). Prints `listening on unix:PATH` on standard error when it is
-    ready. The files of --cert, --key, --ca, --pin, --psk and --crl are read again when they change, and connections
-    to a server that is no longer accepted are closed. SIGHUP reads them at once, SIGINT or SIGTERM ends it.
+    ready; systemd:NAME is a socket that systemd has opened, with mode 0600, too. The files of --cert, --key, --ca,
+    --pin, --psk and --crl are read again when they change, and connections to a server that is no longer accepted are
+    closed. SIGHUP reads them at once, SIGINT or SIGTERM ends it.
     With -c the tunnels of a file are served as `bothways gateway -c` serves it, and `bothways gateway check` checks it.
     """
     if path is not None:
@@ -141,7 +144,7 @@ def command(
     checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
     with checking_regularly(checks):
         files = replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)
-        asyncio.run(_serve(settings, where, files, metrics, metrics_address))
+        asyncio.run(_serve(settings, where, files, metrics, metrics_address, insecure_tcp=insecure_tcp))
     return DONE
 
 
@@ -192,8 +195,10 @@ def _config(loaded: ClientSide, handshake_timeout: float) -> ClientConfig:
     )
 
 
-def _local(text: str, insecure_tcp: bool) -> Endpoint:
+def _local(text: str, insecure_tcp: bool) -> ListenerAddress:
     """Return where to listen: TCP only where it was asked for, and only for this machine."""
+    if text.startswith(PASSED):
+        return PassedAddress(text.removeprefix(PASSED))
     if "/" in text or ":" not in text:
         return unix_address(text)
     address = parsed_address(text)
@@ -211,10 +216,12 @@ def _local(text: str, insecure_tcp: bool) -> Endpoint:
 
 async def _serve(
     settings: TunnelSettings,
-    where: Endpoint,
+    where: ListenerAddress,
     files: Files,
     metrics: TunnelMetrics | None,
     metrics_address: Endpoint | None,
+    *,
+    insecure_tcp: bool,
 ) -> None:
     limits = ReportLimits()
 
@@ -231,7 +238,8 @@ async def _serve(
             )
         )
 
-    tunnel, stop, loop = Tunnel(settings, report, metrics), asyncio.Event(), asyncio.get_running_loop()
+    tunnel = Tunnel(settings, report, metrics, insecure_tcp=insecure_tcp)
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     report_shortages(loop, say)
     lines = [f"listening on {await tunnel.start(where)}"]
     if metrics is not None and metrics_address is not None:
@@ -247,7 +255,9 @@ async def _serve(
         lambda: say("not replaced: SIGUSR2 replaces a gateway with --workers only, which may have tunnels"),
     )
     say("\n".join(lines))
+    notify(READY)
     await stop.wait()
+    notify(STOPPING)
     await tunnel.close()
     if metrics is not None:
         await metrics.close()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from bothways.addresses import Address
 
+PASSED = "systemd:"
+
 
 @dataclass(frozen=True, slots=True)
 class PassedAddress:
@@ -14,7 +16,7 @@ class PassedAddress:
     name: str
 
     def __str__(self) -> str:
-        return f"systemd:{self.name}"
+        return PASSED + self.name
 
 
 ListenerAddress = Address | PassedAddress

@@ -77,7 +77,7 @@ def naming(address: ListenerAddress) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
+        problem = (error.strerror or "").lower() or str(error)
         advice = _ADVICE.get(error.errno or 0) if isinstance(address, TCPAddress) else None
         text = f"cannot listen on {address}: {problem}" + (f"; {advice}" if advice else "")
         raise (OSError(error.errno, text) if error.errno else OSError(text)) from None

@@ -92,9 +92,10 @@ server_name = "cache.example"
         ),
         (
             TUNNEL_TABLE + "insecure_tcp = true\n",
-            "line 7: tunnel[1].insecure_tcp: has an effect only with `port`",
+            "line 7: tunnel[1].insecure_tcp: has an effect only with `port` or `systemd`",
         ),
-        (TUNNEL_TABLE.replace("unix", "#"), "line 1: tunnel[1]: expected `port`"),
+        (TUNNEL_TABLE.replace("unix", "#"), "line 1: tunnel[1]: expected `unix`, the path of a socket; `systemd`"),
+        (TUNNEL_TABLE + 'systemd = "db"\n', "line 2: tunnel[1].unix: beside `systemd`: name one of them"),
         (
             TUNNEL_TABLE.replace("server =", "sever ="),
             "line 3: tunnel[1].sever: is not known; did you mean `server`?",

@@ -64,6 +64,6 @@ def _warn(routes: Routes, log: Log) -> None:
     for name in passed_names():
         if PassedAddress(name) not in taken:
             log.event(
-                f"warning: systemd has passed the socket {shown(name)}, which no [[listener]] names, so that nothing "
-                "accepts its clients; add one with this name in `systemd`, or disable the .socket"
+                f"warning: systemd has passed the socket {shown(name)}, which no [[listener]] or [[tunnel]] names, so "
+                "that nothing accepts its clients; add one with this name in `systemd`, or disable the .socket"
             )

@@ -27,7 +27,8 @@ class ListenerConfig:
 
     mode: the permissions of a Unix socket.  proxies: who announces the clients; or nobody.  starttls: the protocol in
     which clients request TLS; None where it begins with the first byte.  kind: who comes in there: "clients"; the
-    operator, who asks for "metrics" or the "status"; or the programs of a "tunnel".
+    operator, who asks for "metrics" or the "status"; or the programs of a "tunnel".  insecure_tcp: whether these may
+    come in over TCP.
     """
 
     name: str
@@ -36,6 +37,7 @@ class ListenerConfig:
     proxies: Proxies | None = None
     starttls: Accepted | None = None
     kind: Kind = "clients"
+    insecure_tcp: bool = False
 
     @property
     def is_for_operator(self) -> bool:
@@ -53,7 +55,7 @@ def listener_in(table: Table, folder: Path) -> ListenerConfig:
         address: ListenerAddress = PassedAddress(passed)
     elif unix is not None:
         address = table.made("unix", lambda: unix_address(unix, folder))
-        mode = _mode(table)
+        mode = mode_in(table)
     elif table.has("port"):
         host = table.text("host", LOOPBACK) or LOOPBACK
         port = table.whole("port", 0, 0, 65535)
@@ -89,7 +91,7 @@ def local_listener_in(table: Table, folder: Path, kind: Kind, name: str) -> List
     unix = table.text("unix")
     if unix is not None:
         address: ListenerAddress = table.made("unix", lambda: unix_address(unix, folder))
-        return ListenerConfig(name, address, _mode(table), kind=kind)
+        return ListenerConfig(name, address, mode_in(table), kind=kind)
     if not table.has("port"):
         table.refuse(
             "expected `port`, with `host` where it is not 127.0.0.1, or `unix`, the path of a socket"
@@ -98,7 +100,8 @@ def local_listener_in(table: Table, folder: Path, kind: Kind, name: str) -> List
     return ListenerConfig(name, TCPAddress(table.made("host", lambda: checked_host(host)), port), kind=kind)
 
 
-def _mode(table: Table) -> int:
+def mode_in(table: Table) -> int:
+    """Read the permissions of a Unix socket. Raises ConfigError."""
     mode = table.text("mode", "0600") or ""
     if not (len(mode) in (3, 4) and set(mode) <= set("01234567") and int(mode, 8) <= 0o777):
         table.refuse(f"{shown(mode)} are no permissions; expected octal digits such as 0660", "mode")

@@ -10,8 +10,9 @@ from bothways.errors import UsageError
 from bothways.faults import shown
 from bothways.gateway.config.http import alpn_in
 from bothways.gateway.config.identity import BackendTLS, backend_tls_in
-from bothways.gateway.config.listener import TUNNEL, ListenerConfig, local_listener_in
+from bothways.gateway.config.listener import TUNNEL, ListenerConfig, local_listener_in, mode_in
 from bothways.gateway.config.strict_toml import Table
+from bothways.servers.addresses import PassedAddress
 from bothways.starttls import CLIENT_SPEAKS_FIRST, Protocol, protocol_named
 
 CONNECTIONS = 256  # of one tunnel and process
@@ -60,11 +61,24 @@ def tunnel_in(table: Table, folder: Path, place: int) -> TunnelConfig:
 def _local(table: Table, folder: Path, name: str) -> ListenerConfig:
     """Read where local programs connect: a Unix socket, or TCP on this machine where that is asked for in words."""
     insecure_tcp = table.flag("insecure_tcp")
+    passed = table.text("systemd")
+    if passed is not None:
+        other = next((each for each in ("unix", "port") if table.has(each)), None)
+        if other is not None:
+            table.refuse("beside `systemd`: name one of them, where local programs connect", other)
+        return ListenerConfig(
+            name, PassedAddress(passed), mode_in(table), kind=TUNNEL, insecure_tcp=insecure_tcp
+        )
+    if not table.has("unix") and not table.has("port"):
+        table.refuse(
+            "expected `unix`, the path of a socket; `systemd`, the name of a socket that is passed to us; or `port` "
+            "and `insecure_tcp`"
+        )
     listener = local_listener_in(table, folder, TUNNEL, name)
     address = listener.address
     if not isinstance(address, TCPAddress):
         if insecure_tcp:
-            table.refuse("has an effect only with `port`", "insecure_tcp")
+            table.refuse("has an effect only with `port` or `systemd`", "insecure_tcp")
         return listener
     if not insecure_tcp:
         table.refuse(

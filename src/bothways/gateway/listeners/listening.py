@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import Container, Iterable
 
-from bothways.addresses import TCPAddress, UnixAddress
-from bothways.gateway.config.listener import ListenerConfig
+from bothways.addresses import TCPAddress, UnixAddress, is_loopback
+from bothways.gateway.config.listener import TUNNEL, ListenerConfig
 from bothways.gateway.listeners.systemd import passed_socket
 from bothways.servers.addresses import ListenerAddress, PassedAddress
 from bothways.servers.listening import naming, tcp_socket, tcp_sockets, unix_socket
@@ -29,13 +30,48 @@ def open_listeners(
     address = listener.address
     if isinstance(address, PassedAddress):
         with naming(address):
-            return [passed_socket(address.name)] * count
+            return [_passed(listener, address.name)] * count
     if not isinstance(address, TCPAddress):
         with naming(address):
             return [unix_socket(address.path, listener.mode)] * count
     if listener.is_for_operator:  # whichever process is alive answers
         return [tcp_socket(address)] * count
     return tcp_sockets(address, count, shared=shared, ours=ours)
+
+
+def _passed(listener: ListenerConfig, name: str) -> socket.socket:
+    sock = passed_socket(name)
+    try:
+        if listener.kind == TUNNEL:
+            _check_lent(sock, listener)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _check_lent(sock: socket.socket, listener: ListenerConfig) -> None:
+    """Raise OSError for a passed socket by which others than the file says could use our certificate."""
+    name = sock.getsockname()
+    if sock.family != socket.AF_UNIX:
+        if not listener.insecure_tcp:
+            raise OSError(
+                "every user and every browser of this machine could use our certificate by TCP; give the .socket the "
+                "path of a Unix socket, or set `insecure_tcp = true` if that is meant"
+            )
+        if not is_loopback(name[0]):
+            raise OSError(
+                f"{name[0]} is not this machine, and a tunnel lends our certificate to whoever connects"
+            )
+        return
+    if not isinstance(name, str) or not name or name.startswith("\0"):
+        raise OSError("it is an abstract socket, which has no permissions; give ListenStream= a path")
+    mode = stat.S_IMODE(os.stat(name).st_mode)
+    if mode & ~listener.mode:
+        raise OSError(
+            f"{name} has the permissions {mode:04o}, and the tunnel {listener.mode:04o}; set "
+            f"SocketMode={listener.mode:04o} in the .socket, or `mode`"
+        )
 
 
 def bound_address(address: ListenerAddress, sock: socket.socket) -> str:

@@ -17,12 +17,13 @@ from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
 from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
-from bothways.gateway.config.listener import ListenerConfig
+from bothways.gateway.config.listener import TUNNEL, ListenerConfig
 from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from bothways.gateway.relay.relay import PlainEnd, Relay
 from bothways.gateway.tunnels.metrics import TunnelMetrics
+from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Protocol, StartTLS
 from bothways.tls.config import ClientConfig
 from bothways.tls.events import Observer
@@ -54,6 +55,7 @@ class Tunnel:
     """Listens locally, and gives each connection one of its own to the server.
 
     told: is called when a connection has ended, with why, and the error that it was, if any.  metrics: counts them.
+    insecure_tcp: whether a socket of a service manager may be of TCP.
     """
 
     def __init__(
@@ -61,6 +63,8 @@ class Tunnel:
         settings: TunnelSettings,
         told: Callable[[str, Exception | None], None],
         metrics: TunnelMetrics | None = None,
+        *,
+        insecure_tcp: bool = False,
     ) -> None:
         self._settings = settings
         self._told = told
@@ -68,10 +72,12 @@ class Tunnel:
         self._relays: dict[Relay, asyncio.Task[None] | None] = {}
         self._emptied = asyncio.Event()
         self._listener: ServedListener | None = None
+        self._insecure_tcp = insecure_tcp
 
-    async def start(self, address: Address) -> str:
-        """Listen, and return where. Raises OSError."""
-        self._listener = await served(ListenerConfig("local", address), partial(_made, self))
+    async def start(self, address: ListenerAddress) -> str:
+        """Listen, and return where; TCP has to be on this machine. Raises OSError."""
+        listener = ListenerConfig("local", address, kind=TUNNEL, insecure_tcp=self._insecure_tcp)
+        self._listener = await served(listener, partial(_made, self))
         return self._listener.where
 
     async def close(self) -> None:
