@@ -6,13 +6,14 @@ import contextlib
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import identities
-from bothways.testing import MutualTLS
+from bothways.testing import MutualTLS, echo
 from command_line import bothways, environment, run_command, start_command
 from interop.peers import find
 from library_services import Files, postgresql, running
@@ -199,6 +200,48 @@ def test_psql_without_certificates_speaks_to_a_postgresql_that_requires_one(tmp_
             done = subprocess.run(ask, capture_output=True, text=True, timeout=60, check=False)
             assert (done.stdout, done.stderr) == ("t\n", "")
             line_with(process, 'who="CN=server"', "verdict=allowed", "code=CLOSED")
+
+
+@pytest.mark.parametrize("has_file", [True, False])
+def test_a_renewed_certificate_is_shown_by_new_connections_and_a_revoked_server_loses_the_open_ones(
+    mutual: MutualTLS, has_file: bool
+) -> None:
+    """Those from before the renewal stay; all end when the CRL has the server."""
+    folder = mutual.ca.parent
+    leaving, mine = mutual.identity("server", dns=["localhost"]), mutual.identity("client")
+    with (
+        mutual.server(leaving, client_auth="require", respond=echo) as server,
+        contextlib.ExitStack() as stack,
+    ):
+        if has_file:
+            path = write(folder, mutual, ("t", server.port))
+            stack.enter_context(serving(path, "tunnel", ready=1))
+        else:
+            crl = ("--crl", str(mutual.crl))
+            stack.enter_context(tunnel(mutual, "./t.sock", f"localhost:{server.port}", *crl))
+
+        def connected() -> tuple[socket.socket, int]:
+            sock = stack.enter_context(socket.socket(socket.AF_UNIX))
+            sock.settimeout(20)
+            sock.connect(str(folder / "t.sock"))
+            peer = server.handshake().peer
+            assert peer is not None and peer.certificate is not None
+            return sock, peer.certificate.serial_number
+
+        old, serial = connected()
+        renewed = mutual.identity("client", uri=["spiffe://testing.example/renewed"])
+        for new, path in ((renewed.key, mine.key), (renewed.cert, mine.cert)):
+            new.replace(path)
+        while connected()[1] == serial:
+            time.sleep(0.05)
+        new, _ = connected()
+        for each in (old, new):
+            each.sendall(b"word")
+            assert each.recv(4) == b"word"
+        mutual.revoke(leaving)
+        for each in (old, new):
+            with contextlib.suppress(ConnectionError):
+                assert each.recv(1) == b""
 
 
 def test_a_file_of_tunnels_is_checked_as_that_of_a_gateway(mutual: MutualTLS) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 
 import click
@@ -22,13 +23,14 @@ from bothways.cli.options.addresses import SERVER
 from bothways.cli.options.starttls import PROTOCOL
 from bothways.cli.options.types import FILE, ParsedType, Seconds
 from bothways.cli.output.terminal import DONE, bounded, headline, refuse, say
-from bothways.cli.output.watching import RegularCheck, checking_regularly
+from bothways.cli.output.watching import checking_regularly
 from bothways.cli.servers.gateway_file import serve_file
 from bothways.diagnosis.failure import explain_failure
 from bothways.diagnosis.situation import Files
 from bothways.errors import ConfigError
 from bothways.gateway.files.held import Held, Lists
 from bothways.gateway.listeners.systemd import READY, STOPPING, notify
+from bothways.gateway.reload.current import LOOK_SECONDS
 from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
 from bothways.servers.addresses import PASSED, ListenerAddress, PassedAddress
@@ -135,16 +137,22 @@ def command(
     config.target(target)
     settings = TunnelSettings(config, address, target, starttls, lambda: loaded.may_show, timeout)
 
-    def read_changed_files() -> list[str]:
-        _ = config.settings.identity.own, loaded.anchors.current
-        loaded.keys.look()
-        return lists.read_changed() if client.side.sources.crl else []
-
+    files = replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)
     metrics = None if metrics_address is None else TunnelMetrics(lambda: _held(client, loaded, lists))
-    checks: list[RegularCheck] = [read_changed_files, loaded.renewal_check()]
-    with checking_regularly(checks):
-        files = replace(client.files(), starttls=CLIENT_SPEAKS_FIRST)
-        asyncio.run(_serve(settings, where, files, metrics, metrics_address, insecure_tcp=insecure_tcp))
+    tunnel = Tunnel(settings, _reporter(settings, files), metrics, insecure_tcp=insecure_tcp)
+    seen = config.settings.trust.generation
+
+    def read_changed_files() -> list[str]:
+        nonlocal seen
+        _ = config.settings.identity.own
+        news = lists.read_changed() if client.side.sources.crl else []
+        before, seen = seen, config.settings.trust.generation
+        if seen != before:
+            tunnel.judge_soon()
+        return news
+
+    with checking_regularly([read_changed_files, loaded.renewal_check()], LOOK_SECONDS):
+        asyncio.run(_serve(tunnel, where, metrics, metrics_address))
     return DONE
 
 
@@ -214,15 +222,8 @@ def _local(text: str, insecure_tcp: bool) -> ListenerAddress:
     return address
 
 
-async def _serve(
-    settings: TunnelSettings,
-    where: ListenerAddress,
-    files: Files,
-    metrics: TunnelMetrics | None,
-    metrics_address: Endpoint | None,
-    *,
-    insecure_tcp: bool,
-) -> None:
+def _reporter(settings: TunnelSettings, files: Files) -> Callable[[str, Exception | None], None]:
+    """Return what tells why a connection has ended, unless that was in order."""
     limits = ReportLimits()
 
     def report(why: str, error: Exception | None) -> None:
@@ -238,7 +239,12 @@ async def _serve(
             )
         )
 
-    tunnel = Tunnel(settings, report, metrics, insecure_tcp=insecure_tcp)
+    return report
+
+
+async def _serve(
+    tunnel: Tunnel, where: ListenerAddress, metrics: TunnelMetrics | None, metrics_address: Endpoint | None
+) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     report_shortages(loop, say)
     lines = [f"listening on {await tunnel.start(where)}"]

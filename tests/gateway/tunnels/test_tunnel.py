@@ -13,7 +13,7 @@ import pytest
 
 from bothways import ClientConfig, ConfigError, ServerConfig
 from bothways.addresses import TCPAddress, UnixAddress
-from bothways.aio import start_server
+from bothways.aio import start_server, watch
 from bothways.gateway.tunnels import tunnel as module
 from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
 from bothways.starttls import PROTOCOLS
@@ -29,8 +29,10 @@ Ends = list[tuple[str, Exception | None]]
 @contextlib.asynccontextmanager
 async def tunnel(setting: Setting, port: int, ends: Ends, **options: Any) -> AsyncIterator[Path]:
     config: ClientConfig = options.pop("config", None) or setting.mutual.client().config
+    several: list[Tunnel] = options.pop("several", [])
     settings = TunnelSettings(config, TCPAddress("127.0.0.1", port), "localhost", **options)
     made = Tunnel(settings, lambda why, error: ends.append((why, error)))
+    several.append(made)
     path = setting.folder / "tunnel.sock"
     assert await made.start(UnixAddress(str(path))) == f"unix:{path}"
     try:
@@ -146,6 +148,36 @@ def test_a_server_that_is_revoked_meanwhile_is_left(setting: Setting) -> None:
         assert "revoked" in ends[0][0]
 
     asyncio.run(talk())
+
+
+def test_whoever_has_read_new_evidence_has_open_connections_verified_at_once(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From another thread; no connection waits until it looks for evidence by itself."""
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 3600.0)
+    ends: Ends = []
+    several: list[Tunnel] = []
+    mutual = setting.mutual
+    mine = mutual.identity("server", dns=["localhost"])
+    config = mutual.client(judge_again="change", revocation=Revocation(crls=mutual.crls)).config
+
+    async def talk() -> None:
+        async with (
+            tls_server(setting, mine) as server,
+            tunnel(setting, port(server), ends, config=config, several=several) as path,
+        ):
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            writer.write(b"x")
+            assert await reader.readexactly(1) == b"x"
+            mutual.revoke(mine)
+            await asyncio.to_thread(several[0].judge_soon)
+            await until(lambda: ends)
+            writer.close()
+        assert "revoked" in ends[0][0]
+        several[0].judge_soon()  # after the end
+
+    asyncio.run(talk())
+    several[0].judge_soon()
 
 
 def test_tls_is_requested_in_the_protocol_of_the_server(setting: Setting) -> None:

@@ -22,8 +22,8 @@ RegularCheck = Callable[[], list[str]]
 
 
 @contextlib.contextmanager
-def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
-    """Call the functions now and regularly while the body runs, and print what they return.
+def checking_regularly(checks: list[RegularCheck], every: float = LOOK_SECONDS) -> Iterator[None]:
+    """Call the functions now and regularly while the body runs, and print what they return. every: in seconds.
 
     A failure is reported once, and the call repeated. Log messages about files are printed too. SIGHUP has them called
     at once, instead of ending this process, unless it is handled or ignored already, or our terminal was closed.
@@ -38,7 +38,7 @@ def checking_regularly(checks: list[RegularCheck]) -> Iterator[None]:
     def repeat() -> None:
         while not over.is_set():
             with contextlib.suppress(queue.Empty):
-                due.get(timeout=LOOK_SECONDS)
+                due.get(timeout=every)
                 while True:  # of several one look is enough
                     due.get_nowait()
             for check, problem in problems:

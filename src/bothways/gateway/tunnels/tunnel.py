@@ -16,6 +16,8 @@ from functools import partial
 from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
+from bothways.aio.transport import TLSTransport
+from bothways.aio.turns import turns_of
 from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig
 from bothways.gateway.config.tunnel import CONNECTIONS
@@ -72,13 +74,25 @@ class Tunnel:
         self._relays: dict[Relay, asyncio.Task[None] | None] = {}
         self._emptied = asyncio.Event()
         self._listener: ServedListener | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._insecure_tcp = insecure_tcp
 
     async def start(self, address: ListenerAddress) -> str:
         """Listen, and return where; TCP has to be on this machine. Raises OSError."""
+        self._loop = asyncio.get_running_loop()
         listener = ListenerConfig("local", address, kind=TUNNEL, insecure_tcp=self._insecure_tcp)
         self._listener = await served(listener, partial(_made, self))
         return self._listener.where
+
+    def judge_soon(self) -> None:
+        """Have the servers of open connections verified again, since evidence has changed. For any thread."""
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._judge_all)
+
+    def _judge_all(self) -> None:
+        for relay in self._relays:
+            turns_of(asyncio.get_running_loop()).verify_soon(partial(judge_service, relay))
 
     async def close(self) -> None:
         """Accept nobody any more, wait a little for those who are there, then end them."""
@@ -156,6 +170,14 @@ async def reach(relay: Relay, settings: TunnelSettings, observer: Observer | Non
     else:
         return True
     return False
+
+
+def judge_service(relay: Relay) -> None:
+    """Verify the server of a relay again, by what counts now."""
+    transport = relay.service.transport
+    if isinstance(transport, TLSTransport) and not transport.is_closing():
+        with contextlib.suppress(TLSError, OSError):  # the relay hears of it
+            transport.tls.judge_again()
 
 
 async def _connected(relay: Relay, settings: TunnelSettings, observer: Observer | None) -> None:

@@ -6,9 +6,9 @@ A server is verified again by what a change of the files says, before anything m
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
 from bothways.describe.escape import visible
 from bothways.describe.recorder import Recorder
-from bothways.errors import PeerAlert, TLSError
+from bothways.errors import PeerAlert
 from bothways.gateway.clients.interfaces import ServingGateway
 from bothways.gateway.config.tunnel import TunnelConfig
 from bothways.gateway.log.endings import Code, Ending, ending_of, is_verdict
@@ -27,7 +27,7 @@ from bothways.gateway.relay.relay import PlainEnd, Relay
 from bothways.gateway.routes.backends import judge_services
 from bothways.gateway.routes.newly_listed import Leaf
 from bothways.gateway.routes.routes import Routes, TunnelRoute, svid_problem
-from bothways.gateway.tunnels.tunnel import TunnelSettings, reach
+from bothways.gateway.tunnels.tunnel import TunnelSettings, judge_service, reach
 from bothways.servers.addresses import ListenerAddress
 from bothways.trust.certificate.parsed import ParsedCertificate
 
@@ -235,13 +235,7 @@ class TunnelledProgram:
 
     def judge_soon(self) -> None:
         """Have the server verified again, ahead of all others for which that is due."""
-        turns_of(asyncio.get_running_loop()).verify_soon(self._judge)
-
-    def _judge(self) -> None:
-        transport = self.relay.service.transport
-        if isinstance(transport, TLSTransport) and not transport.is_closing():
-            with contextlib.suppress(TLSError, OSError):  # the relay hears of it
-                transport.tls.judge_again()
+        turns_of(asyncio.get_running_loop()).verify_soon(partial(judge_service, self.relay))
 
     # -- the end ---------------------------------------------------------------------------------------
 
