@@ -98,6 +98,18 @@ class Stamp:
     changed: int
 
 
+def check_private(path: FilePath) -> None:
+    """Raise ConfigError for a file of secrets that others than its owner and group can use."""
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return  # whoever reads it says what is wrong
+    if os.name == "posix" and mode & stat.S_IRWXO:
+        raise ConfigError(
+            f"{path}: it contains secrets, and users other than its owner and group can use it: chmod 600"
+        )
+
+
 def have_settled(stamps: Iterable[Stamp | None]) -> bool:
     """Whether all files exist and were not written within the last second, by the system clock."""
     now = time.time_ns()

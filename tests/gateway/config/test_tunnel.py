@@ -82,6 +82,21 @@ server_name = "cache.example"
     assert [each.name for each in config.all_listeners] == ["127.0.0.1:8443", "db", "cache"]
 
 
+def test_a_server_may_be_trusted_by_its_key_and_we_by_ours(tmp_path: Path) -> None:
+    """Then no CA is trusted, unless one is named beside; and what is known of revocation is as for clients."""
+    server = '[[tunnel]]\nunix = "db.sock"\nserver = "db.example:5432"\n'
+    [pinned] = read(tmp_path, server + 'raw_key = "me.key"\npin = "db.pin"\n').tunnels
+    assert (pinned.tls.trusts_cas, pinned.tls.ca, pinned.tls.own) == (False, None, None)
+    assert pinned.tls.read_files == (str(tmp_path / "db.pin"), str(tmp_path / "me.key"))
+    [shared] = read(tmp_path, server + 'psk = "keys.toml"\n').tunnels
+    assert (shared.tls.trusts_cas, shared.tls.psk) == (False, str(tmp_path / "keys.toml"))
+    more = 'ocsp = "db.ocsp"\nrevocation = "leaf"\nfetch = true\nfetch_allow = "10.0.0.0/8"\npin = "db.pin"\n'
+    [both] = read(tmp_path, server + MINE + more).tunnels
+    assert (both.tls.trusts_cas, both.tls.ca) == (True, str(tmp_path / "ca.pem"))
+    assert (both.tls.ocsp, both.tls.revocation) == ((str(tmp_path / "db.ocsp"),), "leaf")
+    assert (both.tls.fetch, both.tls.fetch_allow) == (True, ("10.0.0.0/8",))
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -118,6 +133,8 @@ server_name = "cache.example"
         (TUNNEL_TABLE + 'starttls = "gopher"\n', "line 7: tunnel[1].starttls: no protocol 'gopher'"),
         (TUNNEL_TABLE.replace("db.sock", "@db"), "line 2: tunnel[1].unix: @db is an abstract socket, which has no"),
         (TUNNEL_TABLE.replace("db.example:5432", "unix:@db"), "line 3: tunnel[1].server: @db is an abstract socket"),
+        (TUNNEL_TABLE + 'revocation = "never"\n', "line 7: tunnel[1].revocation: never is none of require"),
+        (TUNNEL_TABLE + 'fetch_allow = "10.0.0.1"\n', "line 7: tunnel[1].fetch_allow: has an effect only with"),
         (TUNNEL_TABLE + "connections = 0\n", "line 7: tunnel[1].connections: 0 is out of range"),
         (TUNNEL_TABLE + 'mode = "rw"\n', "line 7: tunnel[1].mode: rw are no permissions"),
         (TUNNEL_TABLE + 'client_ca = "ca.pem"\n', "line 7: tunnel[1].client_ca: is not known"),

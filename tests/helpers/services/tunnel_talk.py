@@ -18,11 +18,16 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @contextlib.asynccontextmanager
 async def tls_server(
-    setting: Setting, who: str | Identity = "good", **settings: Any
+    setting: Setting, who: str | Identity = "good", *, peers: list[Any] | None = None, **settings: Any
 ) -> AsyncIterator[Server]:
-    """Sends back what comes, to clients with a certificate, and says who they are at the end."""
+    """Sends back what comes, to clients with a certificate, and says who they are at the end.
+
+    peers: gets who they are.  settings: fields of `ServerConfig`.
+    """
 
     async def echo(reader: Any, writer: Any) -> None:
+        if peers is not None:
+            peers.append(writer.peer)
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
@@ -31,7 +36,8 @@ async def tls_server(
 
     mutual = setting.mutual
     mine = who if isinstance(who, Identity) else mutual.identity("server", who)
-    config = ServerConfig(credentials=mine.credentials, client_anchors=mutual.anchors, **settings)
+    usual = {"credentials": mine.credentials, "client_anchors": mutual.anchors}
+    config = ServerConfig(**usual | settings)
     async with await start_server(echo, "127.0.0.1", 0, config, refused=lambda *_: None) as server:
         yield server
 

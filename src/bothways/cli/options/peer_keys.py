@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,7 +11,7 @@ from bothways.cli.options.file_kinds import Wanted, explaining_file_kinds
 from bothways.cli.options.gathering import Command, gathered
 from bothways.cli.options.identity import are_files
 from bothways.cli.options.types import FILE
-from bothways.errors import ConfigError
+from bothways.trust import files
 from bothways.trust.keys.external_psks import ExternalPSKs, WatchedExternalPSKs
 from bothways.trust.keys.pins import PinnedKeys, WatchedPinnedKeys
 from bothways.trust.own_identity.raw_key import RawKeyCredentials
@@ -73,7 +71,7 @@ class PeerKeys:
 def _psks(path: str | None, watched: bool) -> ExternalPSKs | None:
     if path is None:
         return None
-    _check_private(path)
+    files.check_private(path)
     return (ExternalPSKs.watched if watched and are_files(path) else ExternalPSKs.from_file)(path)
 
 
@@ -81,18 +79,6 @@ def _pins(path: str | None, watched: bool) -> PinnedKeys | None:
     if path is None:
         return None
     return (PinnedKeys.watched if watched and are_files(path) else PinnedKeys.from_file)(path)
-
-
-def _check_private(path: str) -> None:
-    """Raise ConfigError for a file of secrets that others than its owner and group can use."""
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return  # whoever reads it says what is wrong
-    if os.name == "posix" and mode & stat.S_IRWXO:
-        raise ConfigError(
-            f"{path}: it contains secrets, and users other than its owner and group can use it: chmod 600"
-        )
 
 
 def keys_options(pin: str, whose: str) -> Callable[[Command], Command]:

@@ -40,9 +40,12 @@ class IdentityConfig:
 
 @dataclass(frozen=True, slots=True)
 class BackendTLS:
-    """TLS to a backend. ca: trusted for it, None for the CAs of the system.  own: ours, for mutual TLS.
+    """TLS to a backend, or to the server of a tunnel. own: ours, for mutual TLS.
 
-    trust_domain: of SPIFFE, whose bundle alone says whom to trust, in place of `ca`.
+    ca: trusted for it, None for the CAs of the system, or for none where `trusts_cas` is false.  trust_domain: of
+    SPIFFE, whose bundle alone says whom to trust, in place of `ca`.  crl, ocsp, revocation, fetch, fetch_allow: as in
+    `IdentityConfig`.  pin: a file of raw public keys that are trusted.  psk: one of pre-shared keys.  raw_key: one of
+    our key without a certificate.
     """
 
     server_name: str
@@ -50,6 +53,27 @@ class BackendTLS:
     own: CredentialFiles | SpiffeIdentity | None
     crl: tuple[str, ...]
     trust_domain: str | None = None
+    ocsp: tuple[str, ...] = ()
+    revocation: str | None = None
+    fetch: bool = False
+    fetch_allow: tuple[str, ...] = ()
+    trusts_cas: bool = True
+    pin: str | None = None
+    psk: str | None = None
+    raw_key: str | None = None
+
+    @property
+    def read_files(self) -> tuple[str, ...]:
+        """All files but those of CRLs."""
+        files = (
+            *(self.own.read_files if self.own else ()),
+            self.ca,
+            *self.ocsp,
+            self.pin,
+            self.psk,
+            self.raw_key,
+        )
+        return tuple(each for each in files if each is not None)
 
 
 def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> IdentityConfig:
@@ -58,12 +82,7 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
     client_ca, client_cert = _trusted(table, folder, common, named)
     own_lists = (named.lists,) if isinstance(named, AuthorityIdentity) and client_ca == named.root else None
     crl, ocsp = table.texts("crl"), table.texts("ocsp")
-    preset, allow = table.text("revocation"), table.texts("fetch_allow")
-    if preset is not None and preset not in PRESETS:
-        table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
-    fetch = table.flag("fetch", default=common is not None and common.fetch)
-    if allow and not fetch:
-        table.refuse("has an effect only with `fetch = true`", "fetch_allow")
+    preset, fetch, allow = _evidence_in(table, fetches=common is not None and common.fetch)
     return IdentityConfig(
         own,
         client_ca,
@@ -74,6 +93,20 @@ def identity_in(table: Table, folder: Path, common: IdentityConfig | None) -> Id
         fetch,
         allow if allow is not None else () if common is None else common.fetch_allow,
     )
+
+
+def _evidence_in(table: Table, *, fetches: bool) -> tuple[str | None, bool, tuple[str, ...] | None]:
+    """Read how revocation is checked: the preset, whether evidence is fetched, and from where that is allowed.
+
+    fetches: where the table does not say it.
+    """
+    preset, allow = table.text("revocation"), table.texts("fetch_allow")
+    if preset is not None and preset not in PRESETS:
+        table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
+    fetch = table.flag("fetch", default=fetches)
+    if allow and not fetch:
+        table.refuse("has an effect only with `fetch = true`", "fetch_allow")
+    return preset, fetch, allow
 
 
 def named_for(table: Table, identity: IdentityConfig, names: Sequence[str] | None) -> IdentityConfig:
@@ -164,8 +197,13 @@ def backend_tls_in(table: Table, folder: Path, address: Address, what: str = "ba
     host = address.host if isinstance(address, TCPAddress) else None
     own, spiffe = credential_files_in(table, folder), spiffe_identity_in(table, federated=False)
     _check_one_source(table, certificate=own, spiffe=spiffe)
+    keys = {
+        key: None if path is None else file_in(folder, path)
+        for key, path in ((each, table.text(each)) for each in ("pin", "psk", "raw_key"))
+    }
+    trusts_keys = keys["pin"] is not None or keys["psk"] is not None
     ca = domain = None
-    if spiffe is not None and not table.has("ca"):
+    if spiffe is not None and not table.has("ca") and not trusts_keys:
         name = table.required(
             "server_name", f"the SPIFFE ID of the {what}; or name in `ca` who is trusted for it instead"
         )
@@ -178,10 +216,12 @@ def backend_tls_in(table: Table, folder: Path, address: Address, what: str = "ba
         name = table.text("server_name", host) or ""
         if not name:
             table.missing("server_name", f": the name that the certificate of the {what} must have")
-        ca = table.required(
-            "ca", f'a file with the CAs trusted for the {what}, or "{SYSTEM}" for those of this system'
-        )
-    crl = table.texts("crl")
+        if table.has("ca") or not trusts_keys:
+            ca = table.required(
+                "ca", f'a file with the CAs trusted for the {what}, or "{SYSTEM}" for those of this system'
+            )
+    crl, ocsp = table.texts("crl"), table.texts("ocsp")
+    preset, fetch, allow = _evidence_in(table, fetches=False)
     table.end()
     return BackendTLS(
         name,
@@ -189,6 +229,12 @@ def backend_tls_in(table: Table, folder: Path, address: Address, what: str = "ba
         own or spiffe,
         _files(folder, crl or ()),
         domain,
+        _files(folder, ocsp or ()),
+        preset,
+        fetch,
+        allow or (),
+        trusts_cas=ca is not None or domain is not None,
+        **keys,
     )
 
 

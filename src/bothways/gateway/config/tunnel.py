@@ -48,11 +48,11 @@ def tunnel_in(table: Table, folder: Path, place: int) -> TunnelConfig:
     server = table.made("server", lambda: parsed_address(text, folder))
     starttls, alpn = _starttls(table), alpn_in(table)
     connections = table.whole("connections", CONNECTIONS, 1, 65536)
-    if not table.has("certificate") and not table.has("spiffe"):
+    if not any(table.has(each) for each in ("certificate", "spiffe", "raw_key", "psk")):
         table.missing(
             "certificate",
             ": a file with our certificate and chain, which the server asks for; or `spiffe`, the address of a "
-            "Workload API",
+            "Workload API; or `raw_key` or `psk`, a file with a key",
         )
     tls = backend_tls_in(table, folder, server, "server")
     return TunnelConfig(listener, server, tls, alpn, starttls, connections)

@@ -25,9 +25,13 @@ from bothways.trust.certificate.files import certificates_in, exact_certificates
 from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.crl_files import replace_changed
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.keys.external_psks import ExternalPSKs, psks_in
+from bothways.trust.keys.pins import PinnedKeys, pins_in
 from bothways.trust.ocsp.response import OCSPResponse, responses_in
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.own_identity.credentials import Credentials
+from bothways.trust.own_identity.private_keys import read_private_key
+from bothways.trust.own_identity.raw_key import RawKeyCredentials
 
 T = TypeVar("T")
 
@@ -69,6 +73,9 @@ class Held:
     anchors: dict[Paths, TrustStore] = field(default_factory=dict)
     lists: dict[Paths, Lists] = field(default_factory=dict)
     responses: dict[Paths, Responses] = field(default_factory=dict)
+    pins: dict[Paths, PinnedKeys] = field(default_factory=dict)
+    psks: dict[Paths, ExternalPSKs] = field(default_factory=dict, repr=False)
+    raw_keys: dict[Paths, RawKeyCredentials] = field(default_factory=dict)
     news: SharedNews = field(default_factory=SharedNews)
 
     def long_lists(self) -> dict[str, tuple[CRL, ...]]:
@@ -173,6 +180,35 @@ class Making:
             return TrustStore(ders, exact=theirs, source=exact if ca is None else ca)
 
         return self._once(self.held.anchors, self._before.anchors, (ca or "", exact), make)
+
+    def pins(self, path: str) -> PinnedKeys:
+        """Return the pins in a file. A later file without one trusts none. Raises ConfigError."""
+
+        def make(before: PinnedKeys | None) -> PinnedKeys:
+            return pins_in(self._read(path), path, may_be_empty=before is not None)
+
+        return self._once(self.held.pins, self._before.pins, (path,), make)
+
+    def psks(self, path: str) -> ExternalPSKs:
+        """Return the pre-shared keys in a file. A later file without one accepts none. Raises ConfigError."""
+
+        def make(before: ExternalPSKs | None) -> ExternalPSKs:
+            files.check_private(path)
+            return psks_in(self._read(path), path, may_be_empty=before is not None)
+
+        return self._once(self.held.psks, self._before.psks, (path,), make)
+
+    def has_new_psks(self, path: str) -> bool:
+        """Whether a file of pre-shared keys was not in use before."""
+        return (path,) not in self._before.psks
+
+    def raw_key(self, path: str) -> RawKeyCredentials:
+        """Return our key without a certificate. Raises ConfigError."""
+
+        def make(_: RawKeyCredentials | None) -> RawKeyCredentials:
+            return RawKeyCredentials(read_private_key(self._read(path), path, None), path)
+
+        return self._once(self.held.raw_keys, self._before.raw_keys, (path,), make)
 
     def domain_anchors(self, own: SpiffeIdentity, only: str | None = None) -> tuple[TrustStore, TrustDomains]:
         """Return those of the trust domains of SPIFFE, and which anchors verify which domain. Raises ConfigError.

@@ -306,7 +306,8 @@ def _causes(causes: list[str]) -> dict[str, Any]:
 def _who(entry: ConnectionEntry) -> str:
     """Return who a verified client is, for people: its subject, and its URI if there is exactly one (a SPIFFE ID)."""
     names = None if entry.peer is None else entry.peer.names
-    who = f"who={_quoted(None if names is None else names.subject)}"
+    key = None if entry.peer is None else entry.peer.verdict.by_key
+    who = f"who={_quoted(str(key) if key is not None else None if names is None else names.subject)}"
     return who if names is None or len(names.uri) != 1 else f"{who} uri={_quoted(names.uri[0])}"
 
 
@@ -326,6 +327,7 @@ def identity(peer: Peer) -> dict[str, Any]:
     }
     return {
         "subject": visible(names.subject, NAME_LIMIT),
+        **({} if peer.verdict.by_key is None else {"key": visible(str(peer.verdict.by_key), NAME_LIMIT)}),
         "serial": "" if peer.certificate is None else f"{peer.certificate.serial_number:x}",
         **several,
     }

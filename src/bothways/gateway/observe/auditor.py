@@ -11,7 +11,7 @@ from hashlib import sha256
 from bothways.describe.escape import visible
 from bothways.gateway.log.log import NAME_LIMIT, WHY_LIMIT, ConnectionEntry, identity
 from bothways.gateway.observe.audit_file import AuditFile, NotRecorded
-from bothways.gateway.observe.snapshot import identity_text
+from bothways.gateway.observe.snapshot import peer_text
 from bothways.servers.report_limits import Allowance, ReportLimits
 from bothways.trust.files import monotonic
 
@@ -69,9 +69,7 @@ class Auditor:
         }
         if self._left_out:
             details["not_recorded"], self._left_out = self._left_out, 0
-        return self._record(
-            entry.verdict, "" if entry.peer is None else identity_text(entry.peer.names), details
-        )
+        return self._record(entry.verdict, "" if entry.peer is None else peer_text(entry.peer), details)
 
     def change(self, action: str, path: str, text: str, changed: Iterable[str] = ()) -> None:
         """Record a configuration that is in use from here on. action: "start" or "reload".  changed: files."""

@@ -20,7 +20,7 @@ from bothways.errors import PeerAlert, PeerFault
 from bothways.gateway.log.endings import Code
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
-from bothways.gateway.observe.snapshot import identity_text
+from bothways.gateway.observe.snapshot import peer_text
 from bothways.roles import Role
 from bothways.servers.report_limits import Allowance
 
@@ -94,7 +94,7 @@ class Refusals:
         group.count += 1
         group.at = self._now().isoformat(timespec="seconds")
         group.client, group.route = entry.client, entry.route or ""
-        group.who = "" if entry.peer is None else identity_text(entry.peer.names)
+        group.who = "" if entry.peer is None else peer_text(entry.peer)
         group.ended = words_of(entry)
         self._draw((code, verified), group, entry, notes)
 

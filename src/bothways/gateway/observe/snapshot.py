@@ -11,6 +11,7 @@ from typing import Any
 from bothways.describe.escape import visible
 from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.board import Board, Slot
+from bothways.tls.events import Peer
 from bothways.trust.verdict import Names
 from bothways.workers.shared_memory import DOCUMENT_BYTES
 
@@ -55,7 +56,7 @@ def publish(
 def live_row(entry: ConnectionEntry, seconds: float) -> dict[str, Any]:
     """Return what is shown of an open connection, which is there for so many seconds."""
     return {
-        "who": "" if entry.peer is None else identity_text(entry.peer.names),
+        "who": "" if entry.peer is None else peer_text(entry.peer),
         "client": entry.client,
         "route": visible(entry.route or "", NAME_LIMIT),
         "rule": visible(entry.rule or "", NAME_LIMIT),
@@ -103,3 +104,9 @@ def identity_text(names: Names) -> str:
     """Return who a client is in one name: its URI, such as a SPIFFE ID, else its DNS name, else its subject."""
     found = next((each[0] for each in (names.uri, names.dns) if each), names.subject)
     return visible(found, NAME_LIMIT)
+
+
+def peer_text(peer: Peer) -> str:
+    """Return who a peer is in one name, or by which key."""
+    key = peer.verdict.by_key
+    return identity_text(peer.names) if key is None else visible(str(key), NAME_LIMIT)

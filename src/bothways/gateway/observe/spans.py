@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 
 from bothways.describe.escape import visible
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, RequestEntry, words_of
-from bothways.gateway.observe.snapshot import identity_text
+from bothways.gateway.observe.snapshot import peer_text
 from bothways.roles import Role
 from bothways.servers.report_limits import ReportLimits
 
@@ -96,7 +96,7 @@ def _identity(entry: ConnectionEntry) -> Attributes:
         "bothways.route": entry.route,
         "bothways.rule": entry.rule,
         "bothways.leads_to": entry.leads_to,
-        f"bothways.{who}": None if entry.peer is None else identity_text(entry.peer.names),
+        f"bothways.{who}": None if entry.peer is None else peer_text(entry.peer),
         f"tls.{who}.subject": None if entry.peer is None else entry.peer.names.subject,
         "tls.client.server_name": entry.asked,
         "tls.protocol.version": entry.version,

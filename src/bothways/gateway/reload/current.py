@@ -297,8 +297,7 @@ def _named_files(config: GatewayConfig) -> Iterator[tuple[str, int]]:
         yield from ((path, files.MAX_FILE) for path in others if path is not None)
     for tls in config.tls_to_services:
         yield from ((path, files.MAX_CRL_FILE) for path in tls.crl)
-        services = (tls.ca, *(() if tls.own is None else tls.own.read_files))
-        yield from ((path, files.MAX_FILE) for path in services if path is not None)
+        yield from ((path, files.MAX_FILE) for path in tls.read_files)
     if config.limits.shared_secret is not None:
         yield config.limits.shared_secret, files.MAX_FILE
 
@@ -311,6 +310,9 @@ def _is_same(one: Held, other: Held) -> bool:
             (one.anchors, other.anchors),
             (one.lists, other.lists),
             (one.responses, other.responses),
+            (one.pins, other.pins),
+            (one.psks, other.psks),
+            (one.raw_keys, other.raw_keys),
         )
         for paths, each in ours.items()
     )

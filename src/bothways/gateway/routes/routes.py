@@ -34,7 +34,7 @@ from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.server.start import ServiceRequest
 from bothways.tls.handshake.settings import JudgeAgain
 from bothways.tls.resumption.ticket_keys import TicketKeys
-from bothways.trust.anchors import TrustStore
+from bothways.trust.anchors import NO_ANCHORS, TrustStore
 from bothways.trust.crl_files import expired_in, expiry
 from bothways.trust.evidence.fetch_policy import Fetch
 from bothways.trust.names.general import lower_ascii
@@ -211,6 +211,8 @@ def is_same_trust(one: ServerConfig | ClientConfig, other: ServerConfig | Client
     mine, theirs = one.settings, other.settings
     if mine.trust is None or theirs.trust is None or mine.trust.anchors is not theirs.trust.anchors:
         return False
+    if mine.trust.pins is not theirs.trust.pins or mine.trust.psks is not theirs.trust.psks:
+        return False
     ours, its = mine.trust.revocation, theirs.trust.revocation
     if ours is None or its is None:
         return ours is its
@@ -311,24 +313,32 @@ class _Loading:
     def _client(self, tls: BackendTLS, alpn: tuple[str, ...]) -> ClientConfig:
         making = self._making
         own = None if tls.own is None else making.credentials(tls.own)
-        revocation = self._with_news(Revocation.preset(STRICT, making.lists(tls.crl))) if tls.crl else None
+        revocation = self._revocation(tls)
         client = ClientConfig(
             anchors=self._anchors_of_service(tls),
             credentials=own,
+            pins=None if tls.pin is None else making.pins(tls.pin),
+            psk_peers=None if tls.psk is None else making.psks(tls.psk),
+            raw_key=None if tls.raw_key is None else making.raw_key(tls.raw_key),
             alpn=alpn,
             revocation=revocation,
             judge_again=_judge_again(revocation),
             handshake_timeout=self._config.times.connect,
         )
-        client.target(tls.server_name)
+        if tls.psk is None or making.has_new_psks(
+            tls.psk
+        ):  # a key that is removed later is no reason to keep it
+            client.target(tls.server_name)
         return client
 
     def _anchors_of_service(self, tls: BackendTLS) -> TrustStore:
+        if not tls.trusts_cas:
+            return NO_ANCHORS
         if tls.trust_domain is None or not isinstance(tls.own, SpiffeIdentity):
             return self._making.anchors(tls.ca)
         return self._making.domain_anchors(tls.own, tls.trust_domain)[0]
 
-    def _revocation(self, identity: IdentityConfig) -> Revocation | None:
+    def _revocation(self, identity: IdentityConfig | BackendTLS) -> Revocation | None:
         """Return how revocation is checked; None where no source is named and no preset asked for."""
         fetch = self._fetch(identity.fetch_allow) if identity.fetch else None
         if not identity.crl and not identity.ocsp and fetch is None and identity.revocation is None:

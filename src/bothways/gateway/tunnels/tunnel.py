@@ -161,7 +161,9 @@ async def reach(relay: Relay, settings: TunnelSettings, observer: Observer | Non
         relay.failed(Ending.of(Code.BACKEND_TIMEOUT, f"{settings.server}: {late}", late), late)
     except (PeerFault, PeerAlert, InternalError) as error:
         relay.failed(ending_of(error, is_verified=False), error)
-    except TLSError as error:  # it ended without a word, or did not change to TLS
+    except (
+        TLSError
+    ) as error:  # it ended without a word, did not change to TLS, or its pre-shared key was removed
         text = f"{settings.server}: {str(error).partition(chr(10))[0]}"
         relay.failed(Ending.of(Code.BACKEND_UNREACHABLE, text, error), error)
     except OSError as error:

@@ -208,7 +208,7 @@ class TunnelledProgram:
         connection = transport.tls.connection
         entry.version, entry.suite, entry.resumed = connection.version, connection.suite, connection.resumed
         entry.peer = connection.peer
-        if connection.peer is not None:
+        if connection.peer is not None and connection.peer.verdict.path_der:
             leaf = ParsedCertificate(connection.peer.verdict.path_der[0])
             self.leaf = leaf.normal_issuer, leaf.serial
 

@@ -16,7 +16,7 @@ from bothways.roles import Version
 from bothways.tls.crypto.signing import described, schemes_for
 from bothways.tls.handshake.settings import Negotiation, PeerTrust
 from bothways.trust.anchors import NO_ANCHORS, TrustStore, WatchedTrustStore
-from bothways.trust.keys.external_psks import ExternalPSKs, WatchedExternalPSKs
+from bothways.trust.keys.external_psks import NO_KEYS, ExternalPSKs, WatchedExternalPSKs
 from bothways.trust.keys.pins import PinnedKeys, WatchedPinnedKeys
 from bothways.trust.ocsp_store import OCSPStore
 from bothways.trust.own_identity.credentials import Credentials, WatchedCredentials
@@ -86,7 +86,7 @@ def checked_psks(psks: object, offer: Negotiation) -> ExternalPSKs | None:
         raise ConfigError(f"psk_peers: expected ExternalPSKs, not {type(psks).__name__}")
     if psks is not None and Version.TLS13 not in offer.versions:
         raise ConfigError("psk_peers: external PSKs need TLS 1.3, which is not in `versions`")
-    if psks is not None and not isinstance(psks, WatchedExternalPSKs):
+    if psks is not None and psks is not NO_KEYS and not isinstance(psks, WatchedExternalPSKs):
         psks.some("psk_peers")
     return psks
 

@@ -159,7 +159,7 @@ class ExternalPSKs:
         path: of a file with `own`, our name, and a table `[[key]]` for each key, with `identity`, `secret` (in
         hexadecimal) and `peer`, and where needed with the other fields of `ExternalPSK`.
         """
-        return _read(files.content(path), str(path)).some(str(path))
+        return psks_in(files.content(path), str(path))
 
     @classmethod
     def watched(cls, path: files.FilePath) -> WatchedExternalPSKs:
@@ -210,6 +210,12 @@ class ExternalPSKs:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {len(self)}>"
+
+
+def psks_in(data: bytes, source: str, *, may_be_empty: bool = False) -> ExternalPSKs:
+    """Return the keys in the content of a file, as `ExternalPSKs.from_file` does, or `NO_KEYS`. Raises ConfigError."""
+    made = _read(data, source)
+    return NO_KEYS if may_be_empty and not len(made) else made.some(source)
 
 
 class WatchedExternalPSKs(Replaceable[ExternalPSKs], ExternalPSKs):  # type: ignore[override]  # its generation is not fixed

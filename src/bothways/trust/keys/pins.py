@@ -85,7 +85,7 @@ class PinnedKeys:
         path: of public keys in PEM (-----BEGIN PUBLIC KEY-----), or of lines with a SHA-256 in hexadecimal and, after
         a space, the name of the pin; empty lines and those that begin with # are ignored.
         """
-        return cls(_read(files.content(path), str(path)))._some(str(path))
+        return pins_in(files.content(path), str(path))
 
     @classmethod
     def watched(cls, path: files.FilePath) -> WatchedPinnedKeys:
@@ -129,6 +129,12 @@ class PinnedKeys:
                 f"{source}: it contains no pin; expected public keys in PEM, or SHA-256 digests"
             )
         return self
+
+
+def pins_in(data: bytes, source: str, *, may_be_empty: bool = False) -> PinnedKeys:
+    """Return the pins in the content of a file, as `PinnedKeys.from_file` does. Raises ConfigError."""
+    made = PinnedKeys(_read(data, source))
+    return made if may_be_empty else made._some(source)
 
 
 class WatchedPinnedKeys(Replaceable[PinnedKeys], PinnedKeys):  # type: ignore[override]  # its generation is not fixed
