@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import tunnel_talk
 from bothways.aio import StreamWriter
 from bothways.gateway.server import Gateway
 from bothways.servers.resets import end_by_reset
@@ -18,6 +19,7 @@ from gateway.http.test_client2 import BY_HTTP2, GET, answering, head
 from gateway.http.test_link2 import Client
 from gateway_http import HTTP, OK
 from gateway_talk import ANYBODY, Setting, port, service, until
+from tunnel_talk import connected, echoed, table, tls_server, write
 
 pytestmark = pytest.mark.network
 OURS = ("bothways", "h11")  # h2 is also that of the client here
@@ -137,5 +139,35 @@ def test_a_client_that_is_not_let_in_is_freed_at_once(setting: Setting, comes: A
                 await until(lambda: not gateway.clients)
                 await asyncio.sleep(0.1)
                 assert garbage.kinds() == {}
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("ends", ["program", "server", "revoked", "refused", "unreachable"])
+def test_a_program_in_a_tunnel_that_has_ended_is_freed_at_once(setting: Setting, ends: str) -> None:
+    async def talk() -> None:
+        leaving = setting.mutual.identity(
+            "server", "unknown_ca" if ends == "refused" else "good", dns=["localhost"]
+        )
+        async with tls_server(setting, leaving) as server:
+            write(setting, table(setting, tunnel_talk.port(server)))
+            if ends == "unreachable":
+                server.close()
+            async with setting.gateway() as gateway:
+                with Garbage() as garbage:
+                    reader, writer = await connected(setting)
+                    if ends not in ("refused", "unreachable"):
+                        assert await echoed((reader, writer), b"hello") == b"hello"
+                    if ends == "revoked":
+                        setting.mutual.revoke(leaving)
+                    elif ends == "server":
+                        writer.write_eof()
+                    elif ends == "program":
+                        writer.close()
+                    await until(lambda: not len(gateway.tunnelled))
+                    await asyncio.sleep(0.2)
+                    kinds = garbage.kinds()
+                    assert not kinds, "\n".join(map(str, sorted(kinds.items())))
+                    writer.close()
 
     asyncio.run(talk())

@@ -253,7 +253,7 @@ def _program(row: dict[str, Any], at: datetime) -> str:
     return (
         f'<li><div class="head"><b>{who}</b><span class="when">for {_duration(float(row["seconds"]))}</span></div>'
         f'<div class="more">{escaped(row["client"])} → {escaped(row["route"])} → {escaped(row["server"])}</div>'
-        f'<div class="more">{_passed(row)} {expires and f"; its certificate {expires}"}</div></li>'
+        f'<div class="more">{_passed(row)}{expires and f"; its certificate {expires}"}</div></li>'
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from bothways.gateway.relay.streams import ByteStream
 from bothways.gateway.routes.routes import Route, is_same_trust, svid_problem
 from bothways.starttls import Accepted, greeting_of
 from bothways.tls.config import ClientConfig
+from bothways.tls.handshake.settings import Settings
 
 Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
 Service = TLSEnd | PlainEnd | ByteStream
@@ -102,10 +102,18 @@ def judge_services(
     if client is None or before is None or is_same_trust(client, before):
         return
     for upper in uppers:
-        if isinstance(upper, TLSTransport) and not upper.is_closing():
-            with contextlib.suppress(TLSError, OSError):  # the relay hears of it, or it has ended already
-                upper.tls.connection.judge_by(client.settings)
-                upper.tls.judge_again()
+        judge_again(upper, client.settings)
+
+
+def judge_again(transport: object, settings: Settings | None = None) -> None:
+    """Verify a service again by what counts now, if it is reached by TLS. settings: by others than before."""
+    if isinstance(transport, TLSTransport) and not transport.is_closing():
+        try:
+            if settings is not None:
+                transport.tls.connection.judge_by(settings)
+            transport.tls.judge_again()
+        except (TLSError, OSError) as error:  # the relay hears of it, or it has ended already
+            error.with_traceback(None)  # whose frames keep the connection, which keeps it
 
 
 def hindrance(error: OSError) -> str:

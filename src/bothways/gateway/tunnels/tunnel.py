@@ -16,7 +16,6 @@ from functools import partial
 from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
-from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
 from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig
@@ -24,6 +23,7 @@ from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from bothways.gateway.relay.relay import PlainEnd, Relay
+from bothways.gateway.routes.backends import judge_again
 from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Protocol, StartTLS
@@ -176,10 +176,7 @@ async def reach(relay: Relay, settings: TunnelSettings, observer: Observer | Non
 
 def judge_service(relay: Relay) -> None:
     """Verify the server of a relay again, by what counts now."""
-    transport = relay.service.transport
-    if isinstance(transport, TLSTransport) and not transport.is_closing():
-        with contextlib.suppress(TLSError, OSError):  # the relay hears of it
-            transport.tls.judge_again()
+    judge_again(relay.service.transport)
 
 
 async def _connected(relay: Relay, settings: TunnelSettings, observer: Observer | None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -94,25 +94,34 @@ def tunnel_row(tunnel: TunnelConfig, opened: OpenTunnels) -> dict[str, Any]:
 
 
 class LocalEnd(PlainEnd):
-    """The end of a local program. What passes does so only while the server is verified by what counts now."""
+    """The end of a local program. What passes does so only while the server is verified by what counts now.
 
-    catch_up: Callable[[], None]
-    first_answer: Callable[[], None] | None = None
+    program: whose end it is, until it is gone.
+    """
+
+    program: TunnelledProgram | None = None
 
     def data_received(self, data: bytes) -> None:
         """Pass on what the program sends."""
-        self.catch_up()
-        if self.relay.is_open:
-            super().data_received(data)
+        if self.program is not None:
+            self.program.catch_up()
+            if self.relay.is_open:
+                super().data_received(data)
 
     def write(self, data: bytes) -> None:
         """Send to the program what the server has sent."""
-        self.catch_up()
-        if self.first_answer is not None:
-            self.first_answer()
-            self.first_answer = None
-        if self.relay.is_open:
-            super().write(data)
+        if self.program is not None:
+            self.program.catch_up()
+            self.program.stop_recording()
+            if self.relay.is_open:
+                super().write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The program is gone, and keeps nothing that would wait for the garbage collector."""
+        super().connection_lost(error)
+        program, self.program = self.program, None
+        if program is not None:
+            program.release()
 
 
 class TunnelledProgram:
@@ -139,8 +148,7 @@ class TunnelledProgram:
         )  # fmt: skip
         self.relay.use_tls()
         if isinstance(self.relay.client, LocalEnd):
-            self.relay.client.catch_up = self.catch_up
-            self.relay.client.first_answer = self._stop_recording
+            self.relay.client.program = self
 
     # -- the connection to the server ------------------------------------------------------------------
 
@@ -191,14 +199,13 @@ class TunnelledProgram:
         if problem is not None:
             self.relay.end(Ending.of(Code.NOT_RECORDED, problem))
 
-    def _stop_recording(self) -> None:
+    def stop_recording(self) -> None:
         """The server has sent something: it refuses us no more, and nothing has to be shown of its handshake."""
-        if self._recorder is not None:
-            transport = self.relay.service.transport
-            if isinstance(transport, TLSTransport):
-                transport.tls.connection.stop_observing()
-            self._recorder.stop()
-            self._recorder.notes.clear()
+        recorder, self._recorder = self._recorder, None
+        transport = self.relay.service.transport
+        if recorder is not None and isinstance(transport, TLSTransport):
+            transport.tls.connection.stop_observing()
+            recorder.stop()
 
     def _note_server(self) -> None:
         """Note who the server is, for the line of this connection."""
@@ -236,6 +243,11 @@ class TunnelledProgram:
     def judge_soon(self) -> None:
         """Have the server verified again, ahead of all others for which that is due."""
         turns_of(asyncio.get_running_loop()).verify_soon(partial(judge_service, self.relay))
+
+    def release(self) -> None:
+        """Keep nothing of a connection that is over."""
+        self.relay.release()
+        self.relay.error = self._connecting = self._recorder = None
 
     # -- the end ---------------------------------------------------------------------------------------
 
