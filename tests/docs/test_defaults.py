@@ -649,7 +649,10 @@ SAID: dict[str, tuple[str, ...]] = {
             f"{report_limits.EVERY_SECONDS:g} seconds, for all addresses together {report_limits.ALL_AT_ONCE} "
             f"and one every {report_limits.ALL_EVERY_SECONDS:g} seconds"
         ),
-        f"At most {status_page.CONNECTIONS} connections and {status_page.ROWS} codes of refusals are shown",
+        (
+            f"At most {status_page.CONNECTIONS} connections of clients, {status_page.CONNECTIONS} through tunnels and "
+            f"{status_page.ROWS} codes of refusals are shown"
+        ),
         f"cannot be locked within {audit_file.LOCK_SECONDS * 1000:g} ms",
     ),
     "ladder": (
