@@ -262,6 +262,17 @@ def test_a_file_of_tunnels_is_checked_as_that_of_a_gateway(mutual: MutualTLS) ->
     assert "tunnel.toml, line 11: tunnel[2].port: every user" in done.stderr
 
 
+def test_no_rule_of_a_file_of_tunnels_decides_about_a_client(mutual: MutualTLS) -> None:
+    folder = mutual.ca.parent
+    path, mine = write(folder, mutual, ("cache", 6379)), mutual.identity("client")
+    words = bothways("gateway", "explain", "-c", path.name, str(mine.cert))
+    done = run_command(
+        words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tunnel.toml: it has no [[route]], whose rules would decide about a client" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("more", "problem"),
     [

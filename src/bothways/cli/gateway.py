@@ -154,6 +154,11 @@ def explain(context: click.Context, path: str | None, cert: str, name: str | Non
     chain = certificates_in(files.content(cert), cert)
     if not chain:
         refuse(f"{cert}: it contains no certificate; expected -----BEGIN CERTIFICATE-----")
+    if not config.routes:
+        refuse(
+            f"{config.path}: it has no [[route]], whose rules would decide about a client",
+            "`bothways verify CERT --purpose server --name NAME --ca FILE` verifies the server of a tunnel",
+        )
     answers = explained(routes, chain, datetime.now(UTC))
     if name is not None:
         answers = [each for each in answers if each.route.config.name == name]
