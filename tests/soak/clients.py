@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from bothways import ClientConfig, TLSError
@@ -18,6 +19,7 @@ PATIENCE = 60.0
 LARGEST = 64 * 1024
 HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(32) + bytes(100)
 DENIED = "denied.example"
+Streams = tuple[Any, Any]  # over TLS or without
 Change = Callable[[], Awaitable[object]]
 REFUSED = ("unknown_ca", "expired", "revoked", "anonymous", "denied")
 
@@ -38,13 +40,26 @@ class Clients:
         """Talk on one connection after another, resumed where that is possible; every byte has to come back."""
         name, config = self._name("good"), self._config("good")
         while True:
-            await self._talk(name, config, self._chance.randrange(1, 12))
+            await self._talk(name, partial(self._open, name, config), self._chance.randrange(1, 12))
 
-    async def _talk(self, name: str, config: ClientConfig, rounds: int) -> None:
+    async def tunnelled(self, path: str) -> None:
+        """Do the same without TLS, through a tunnel that leads to the gateway itself. path: of its socket."""
+        name = self._name("tunnelled")
+
+        async def opened() -> Streams:
+            reader, writer = await asyncio.open_unix_connection(path)
+            writer.write(f"{name}\n".encode())
+            return reader, writer
+
+        while True:
+            await self._talk(name, opened, self._chance.randrange(1, 12))
+            self._ledger.counts["connections through a tunnel"] += 1
+
+    async def _talk(self, name: str, opened: Callable[[], Awaitable[Streams]], rounds: int) -> None:
         since, writer = time.monotonic(), None
         try:
             async with asyncio.timeout(PATIENCE):
-                reader, writer = await self._open(name, config)
+                reader, writer = await opened()
                 since = time.monotonic()
                 for _ in range(rounds):
                     await self._exchange(name, reader, writer)
@@ -54,7 +69,8 @@ class Clients:
             self._ledger.lost(name, since, error)
         else:
             self._ledger.counts["good connections"] += 1
-            self._ledger.counts["good connections that were resumed"] += int(writer.resumed)
+            if isinstance(writer, StreamWriter):
+                self._ledger.counts["good connections that were resumed"] += int(writer.resumed)
         finally:
             if writer is not None:
                 writer.transport.abort()

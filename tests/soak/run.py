@@ -18,7 +18,8 @@ from soak.clients import DENIED, Change, Clients
 from soak.ledger import Ledger
 from soak.processes import Samples
 
-GOOD, REFUSED, HOSTILE = 12, 3, 4
+GOOD, REFUSED, HOSTILE, TUNNELLED = 12, 3, 4, 3
+SOCKET = "tunnel.sock"
 TAKEN = "all workers use what was read"
 NOT_RELOADED = "not reloaded, the earlier configuration stays in use"
 PATIENCE = 60.0
@@ -38,6 +39,7 @@ class Soak:
         self._ledger = Ledger()
         self._samples: list[Samples] = []
         self._rules = 0
+        self._port = 0
         self._gateway: Background | None = None
 
     @property
@@ -54,13 +56,16 @@ class Soak:
             Background, ["gateway", "-c", "gateway.toml", "--workers", "2"], self._folder
         )
         self._gateway = gateway
+        self._port = int(gateway.port or 0)
+        await self._reload(gateway)  # with a tunnel that leads to this port
         stays, _ = children(gateway.process.pid)
         self._samples = [Samples("supervisor", gateway.process.pid), Samples("worker 1", stays)]
-        clients = Clients(self._mutual, int(gateway.port or 0), self._ledger, self._chance)
+        clients = Clients(self._mutual, self._port, self._ledger, self._chance)
         work = [
             *(clients.good() for _ in range(GOOD)),
             *(clients.refused() for _ in range(REFUSED)),
             *(clients.hostile() for _ in range(HOSTILE)),
+            *(clients.tunnelled(str(self._folder / SOCKET)) for _ in range(TUNNELLED)),
             self._sample(),
             self._change(clients, gateway, stays),
         ]
@@ -213,5 +218,15 @@ class Soak:
             '[identity]\ncertificate = "gateway.pem"\nkey = "gateway.key"\nclient_ca = "ca.pem"\ncrl = ["crl.pem"]\n'
             '[times]\nhello = 10\nhandshake = 20\ndrain = 2\n[log]\nformat = "json"\n[[listener]]\nport = 0\n'
             f'[[route]]\nbackend = "127.0.0.1:{self._backend}"\nallow = "any verified client"\n'
-            f'[[route.deny]]\ndns = "{DENIED}"\n{more}'
+            f'[[route.deny]]\ndns = "{DENIED}"\n{more}{self._tunnel()}'
+        )
+
+    def _tunnel(self) -> str:
+        """Return the table of a tunnel from a local socket to the gateway itself, when its port is known."""
+        if not self._port:
+            return ""
+        mine = self._mutual.identity("client")
+        return (
+            f'[[tunnel]]\nunix = "{SOCKET}"\nserver = "localhost:{self._port}"\nca = "ca.pem"\ncrl = "crl.pem"\n'
+            f'certificate = "{mine.cert}"\nkey = "{mine.key}"\n'
         )

@@ -66,7 +66,6 @@ def test_a_server_is_trusted_by_the_pin_of_its_key_until_it_is_removed(setting: 
             async with setting.gateway() as gateway:
                 program = await connected(setting)
                 assert await echoed(program, b"a") == b"a"
-                gateway.publish()
                 replaced(pin, "# nobody\n")
                 assert await is_cut(program)
                 assert await is_cut(await connected(setting))
