@@ -24,7 +24,7 @@ from bothways.gateway.clients.counted_clients import CountedClients
 from bothways.gateway.clients.interfaces import GatewayClient
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.listeners.listening import bound_address, change_modes, open_listener
+from bothways.gateway.listeners.listening import bound_address, change_modes, check_kept, open_listener
 from bothways.gateway.log.endings import Code, Ending
 from bothways.gateway.log.lines_in_turn import LinesInTurn
 from bothways.gateway.log.log import ConnectionEntry, Log
@@ -147,7 +147,10 @@ class Gateway:
         opened: dict[ListenerAddress, Server] = {}
         try:
             for each in listeners:
-                if each.address not in self._listening:
+                if each.address in self._listening:
+                    before = self.routes.config.all_listeners
+                    check_kept(self._listening[each.address].sockets[0], each, before)
+                else:
                     opened[each.address] = await self._open(each)
         except BaseException:
             for server in opened.values():

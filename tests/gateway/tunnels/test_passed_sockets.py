@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -20,8 +21,10 @@ from bothways.gateway.listeners.listening import open_listener
 from bothways.servers.addresses import PassedAddress
 from bothways.testing import MutualTLS, echo
 from command_line import bothways, environment
+from gateway_talk import Setting
 from http_callers import until
 from interop.peers import find
+from tunnel_talk import table
 
 pytestmark = pytest.mark.network
 
@@ -92,6 +95,37 @@ def test_an_abstract_socket_is_not_taken(tmp_path: Path, monkeypatch: pytest.Mon
         open_listener(lent())
 
 
+def test_a_socket_for_clients_does_not_become_that_of_a_tunnel(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was opened for whoever can prove who he is; by a tunnel he would use our certificate. Nor does a tunnel keep a
+    socket that more may use than its file says by now."""
+
+    async def talk() -> None:
+        clients = setting.write('backend = "localhost:1"\nallow = "any verified client"').read_text()
+        clients = clients.replace("port = 0", 'systemd = "db"')
+        tunnelled = '[log]\nformat = "json"\n' + table(setting, 1).replace(
+            'unix = "db.sock"', 'systemd = "db"'
+        )
+        for first, then in (
+            (clients, tunnelled),
+            (tunnelled + 'mode = "0666"\n', tunnelled + 'mode = "0660"\n'),
+        ):
+            setting.path.write_text(first)
+            async with setting.gateway():
+                assert await setting.reload()  # of what says the same
+                setting.path.write_text(then)
+                assert not await setting.reload()
+                assert any("has the permissions 0666, and the tunnel" in each for each in setting.events())
+            setting.lines.clear()
+
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(setting.folder / "db.sock"))
+    (setting.folder / "db.sock").chmod(0o666)
+    with passed(monkeypatch, sock):
+        asyncio.run(talk())
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="bothways-", dir="/tmp"))  # addresses of Unix sockets are short
@@ -112,7 +146,7 @@ def test_a_program_that_connects_starts_the_tunnel_and_waits_for_it(folder: Path
     ):
         mine, path = mutual.identity("client"), folder / "tunnel.toml"
         path.write_text(
-            f'[[tunnel]]\nsystemd = "db"\nserver = "localhost:{server.port}"\nca = "{mutual.ca}"\n'
+            f'[[tunnel]]\nsystemd = "db"\nmode = "0660"\nserver = "localhost:{server.port}"\nca = "{mutual.ca}"\n'
             f'certificate = "{mine.cert}"\nkey = "{mine.key}"\n'
         )
         words = {
@@ -128,7 +162,8 @@ def test_a_program_that_connects_starts_the_tunnel_and_waits_for_it(folder: Path
             word for each in ("PYTHONPATH", "NOTIFY_SOCKET") for word in ("-E", f"{each}={variables[each]}")
         ]
         activate = [find("systemd-socket-activate"), "-l", str(folder / "db.sock"), "--fdname=db", *passing]
-        process = subprocess.Popen([*activate, *bothways(*words)], env=variables)
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen([*activate, *bothways(*words)], env=variables, stderr=log)
         try:
             until((folder / "db.sock").exists)
             (folder / "db.sock").chmod(0o600)
@@ -138,6 +173,11 @@ def test_a_program_that_connects_starts_the_tunnel_and_waits_for_it(folder: Path
             assert program.recv(5) == b"hello"
             assert manager.recv(100) == b"READY=1"
             program.close()
+            if form == "workers":
+                (folder / "db.sock").chmod(0o660)
+                path.write_text(path.read_text().replace("0660", "0600"))
+                process.send_signal(signal.SIGHUP)
+                until(lambda: "has the permissions 0660, and the tunnel 0600" in (folder / "log").read_text())
             process.send_signal(signal.SIGTERM)
             assert manager.recv(100) == b"STOPPING=1"
             assert process.wait(60) == 0

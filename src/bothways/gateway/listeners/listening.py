@@ -42,16 +42,26 @@ def open_listeners(
 def _passed(listener: ListenerConfig, name: str) -> socket.socket:
     sock = passed_socket(name)
     try:
-        if listener.kind == TUNNEL:
-            _check_lent(sock, listener)
+        _check_lent(sock, listener)
     except BaseException:
         sock.close()
         raise
     return sock
 
 
+def check_kept(sock: socket.socket, listener: ListenerConfig, before: Iterable[ListenerConfig]) -> None:
+    """Raise OSError for a passed socket that is no longer one for what the file says: others could use our certificate.
+
+    before: what it said until now. What says the same is no reason to refuse anything, such as a new CRL.
+    """
+    if listener not in before:
+        with naming(listener.address):
+            _check_lent(sock, listener)
+
+
 def _check_lent(sock: socket.socket, listener: ListenerConfig) -> None:
-    """Raise OSError for a passed socket by which others than the file says could use our certificate."""
+    if listener.kind != TUNNEL or not isinstance(listener.address, PassedAddress):
+        return
     name = sock.getsockname()
     if sock.family != socket.AF_UNIX:
         if not listener.insecure_tcp:

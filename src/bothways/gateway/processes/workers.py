@@ -18,7 +18,7 @@ from dataclasses import replace
 from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.listeners.listening import bound_address, change_modes, open_listeners
+from bothways.gateway.listeners.listening import bound_address, change_modes, check_kept, open_listeners
 from bothways.gateway.listeners.systemd import STOPPING, notify
 from bothways.gateway.log.log import Log
 from bothways.gateway.observe.auditor import Auditor
@@ -117,10 +117,15 @@ class Workers:
         opened: dict[ListenerAddress, list[socket.socket]] = {}
         try:
             for each in listeners:
-                if each.address not in self._sockets:
-                    opened[each.address] = self._taken_over(each) or open_listeners(
-                        each, self._count, ours=self._ports()
+                if each.address in self._sockets:
+                    check_kept(
+                        self._sockets[each.address][0], each, self._current.routes.config.all_listeners
                     )
+                    continue
+                opened[each.address] = self._taken_over(each) or open_listeners(
+                    each, self._count, ours=self._ports()
+                )
+                check_kept(opened[each.address][0], each, ())
         except OSError:
             for address, sockets in opened.items():
                 _close(address, sockets)
