@@ -110,6 +110,11 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
         status = self.driver.status
         await self.until(lambda: status.established or status.failure is not None)
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the transport below is closed."""
+        return self._lost
+
     async def until_lost(self) -> None:
         """Wait until the transport below is closed."""
         await self.until(lambda: self._lost)

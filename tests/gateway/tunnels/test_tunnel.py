@@ -14,7 +14,10 @@ import pytest
 from bothways import ClientConfig, ConfigError, ServerConfig
 from bothways.addresses import TCPAddress, UnixAddress
 from bothways.aio import start_server, watch
+from bothways.gateway.files.held import Held
+from bothways.gateway.relay.relay import Relay
 from bothways.gateway.tunnels import tunnel as module
+from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.gateway.tunnels.tunnel import Tunnel, TunnelSettings
 from bothways.starttls import PROTOCOLS
 from bothways.trust.revocation import Revocation
@@ -29,9 +32,9 @@ Ends = list[tuple[str, Exception | None]]
 @contextlib.asynccontextmanager
 async def tunnel(setting: Setting, port: int, ends: Ends, **options: Any) -> AsyncIterator[Path]:
     config: ClientConfig = options.pop("config", None) or setting.mutual.client().config
-    several: list[Tunnel] = options.pop("several", [])
+    several, metrics = options.pop("several", []), options.pop("metrics", None)
     settings = TunnelSettings(config, TCPAddress("127.0.0.1", port), "localhost", **options)
-    made = Tunnel(settings, lambda why, error: ends.append((why, error)))
+    made = Tunnel(settings, lambda why, error: ends.append((why, error)), metrics)
     several.append(made)
     path = setting.folder / "tunnel.sock"
     assert await made.start(UnixAddress(str(path))) == f"unix:{path}"
@@ -146,6 +149,53 @@ def test_a_server_that_is_revoked_meanwhile_is_left(setting: Setting) -> None:
                 raise ConnectionResetError
             writer.close()
         assert "revoked" in ends[0][0]
+
+    asyncio.run(talk())
+
+
+class Seen(TunnelMetrics):
+    """Keeps the relays that it counts."""
+
+    def __init__(self) -> None:
+        super().__init__(Held)
+        self.relays: list[Relay] = []
+
+    def began(self, relay: Relay) -> None:
+        self.relays.append(relay)
+        super().began(relay)
+
+
+def test_a_tunnel_that_ends_delivers_the_last_bytes_first(setting: Setting) -> None:
+    """Both sides have closed, and the program has not read yet what the server sent last."""
+    ends: Ends = []
+    several: list[Tunnel] = []
+    metrics = Seen()
+
+    async def talk() -> None:
+        options: Any = {"several": several, "metrics": metrics}
+        async with tls_server(setting) as server, tunnel(setting, port(server), ends, **options) as path:
+            sock = socket.socket(socket.AF_UNIX)
+            sock.setblocking(False)
+            loop, data = asyncio.get_running_loop(), b"x" * 50_000
+            await loop.sock_connect(sock, str(path))
+            await until(lambda: metrics.relays)
+            transport = metrics.relays[0].client.transport
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            await loop.sock_sendall(sock, data)
+            sock.shutdown(socket.SHUT_WR)
+            await until(lambda: ends)
+            assert transport.get_write_buffer_size()
+            closing = loop.create_task(several[0].close())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not closing.done()
+            got = b""
+            while piece := await loop.sock_recv(sock, 4096):
+                got += piece
+            assert got == data + b"good client"
+            await closing
+            sock.close()
+        assert ends == [("both sides closed", None)]
 
     asyncio.run(talk())
 

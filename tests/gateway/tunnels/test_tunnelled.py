@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -199,5 +200,56 @@ def test_a_gateway_that_drains_waits_for_its_tunnels_and_then_ends_them(setting:
                 assert await is_cut(streams)
                 [line] = await setting.until_reported()
         assert line["code"] == "GATEWAY_ENDED"
+
+    asyncio.run(talk())
+
+
+def test_a_gateway_that_is_replaced_goes_on_until_the_last_bytes_are_taken(setting: Setting) -> None:
+    """Both sides have closed, and the program has not read yet what the server sent last."""
+
+    async def talk() -> None:
+        async with tls_server(setting) as server:
+            write(setting, table(setting, port(server)))
+            async with setting.gateway() as gateway:
+                sock = socket.socket(socket.AF_UNIX)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                sock.setblocking(False)
+                loop, data = asyncio.get_running_loop(), b"x" * 50_000
+                await loop.sock_connect(sock, str(setting.folder / "db.sock"))
+                await until(lambda: len(gateway.tunnelled))
+                [program] = gateway.tunnelled
+                transport = program.relay.client.transport
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+                await loop.sock_sendall(sock, data)
+                sock.shutdown(socket.SHUT_WR)
+                retiring = loop.create_task(gateway.retire())
+                [line] = await setting.until_reported()
+                assert line["code"] == "CLOSED" and transport.get_write_buffer_size()
+                assert not retiring.done()
+                got = b""
+                while piece := await loop.sock_recv(sock, 4096):
+                    got += piece
+                assert got == data + b"good client"
+                await retiring
+                sock.close()
+
+    asyncio.run(talk())
+
+
+def test_a_server_that_is_left_gets_its_alert_before_the_gateway_is_gone(setting: Setting) -> None:
+    async def talk() -> None:
+        leaving = setting.mutual.identity("server", dns=["localhost"])
+        async with tls_server(setting, leaving) as server:
+            write(setting, table(setting, port(server)))
+            async with setting.gateway() as gateway:
+                streams = await connected(setting)
+                assert await echoed(streams, b"a") == b"a"
+                [program] = gateway.tunnelled
+                transport = program.relay.service.transport
+                retiring = asyncio.create_task(gateway.retire())
+                setting.mutual.revoke(leaving)
+                assert await is_cut(streams)
+                await retiring
+                assert transport.tls.is_lost
 
     asyncio.run(talk())

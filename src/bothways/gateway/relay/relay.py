@@ -272,8 +272,7 @@ class Relay:
             self._end(self._closing())
             for each in (self.client, self.service):
                 each.close()
-            self._last = Lingering(self._left, self._cut)
-            self._last.start(LAST_SECONDS, DELIVERY_SECONDS)
+            self._linger()
             return
         self.idleness.stop()
         self.idleness = Idleness(self._half_closed, self._end_of_idleness)
@@ -312,6 +311,8 @@ class Relay:
             self._end(why)
             self.client.close()
             self.service.cut()
+            if isinstance(self.client, PlainEnd):  # one over TLS waits by itself
+                self._linger()
 
     # -- the end ---------------------------------------------------------------------------------------
 
@@ -332,6 +333,11 @@ class Relay:
             text = f"nothing was sent or received for {seconds:g} seconds"
             self._end(Ending.of(Code.IDLE_TIMEOUT, text))
             self._cut()
+
+    def _linger(self) -> None:
+        """Cut what does not take the last bytes."""
+        self._last = Lingering(self._left, self._cut)
+        self._last.start(LAST_SECONDS, DELIVERY_SECONDS)
 
     def _left(self) -> int:
         return self.client.left + self.service.left

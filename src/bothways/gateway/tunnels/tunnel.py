@@ -16,13 +16,14 @@ from functools import partial
 from bothways.addresses import Address
 from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
+from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
 from bothways.errors import ConfigError, InternalError, PeerAlert, PeerFault, TimedOut, TLSError
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig
 from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Code, Ending, ending_of
-from bothways.gateway.relay.relay import PlainEnd, Relay
+from bothways.gateway.relay.relay import Ended, PlainEnd, Relay
 from bothways.gateway.routes.backends import judge_again
 from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.servers.addresses import ListenerAddress
@@ -53,6 +54,28 @@ class TunnelSettings:
     half_closed: float = 600.0
 
 
+class ProgramEnd(PlainEnd):
+    """The end of a local program. gone: is called when it is lost, and nothing is left for its server either."""
+
+    gone: Callable[[], None] | None = None
+    _last: asyncio.Task[None] | None = None
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """This end is gone; an alert may be on its way to the server."""
+        server = None if isinstance(self.relay, Ended) else self.relay.service.transport
+        super().connection_lost(error)
+        gone, self.gone = self.gone, None
+        if gone is not None and isinstance(server, TLSTransport) and not server.tls.is_lost:
+            self._last = asyncio.get_running_loop().create_task(_call_when_lost(server, gone))
+        elif gone is not None:
+            gone()
+
+
+async def _call_when_lost(server: TLSTransport, gone: Callable[[], None]) -> None:
+    await server.tls.until_lost()
+    gone()
+
+
 class Tunnel:
     """Listens locally, and gives each connection one of its own to the server.
 
@@ -72,6 +95,7 @@ class Tunnel:
         self._told = told
         self._metrics = metrics
         self._relays: dict[Relay, asyncio.Task[None] | None] = {}
+        self._closing: set[Relay] = set()
         self._emptied = asyncio.Event()
         self._listener: ServedListener | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,7 +126,7 @@ class Tunnel:
             self._metrics.drains()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while self._relays:
+                while self._relays or self._closing:
                     self._emptied.clear()
                     await self._emptied.wait()
         for relay in tuple(self._relays):
@@ -113,9 +137,11 @@ class Tunnel:
         """Return the relay of a new connection."""
         settings = self._settings
         relay = Relay(
-            self._begin, self._over, idle=settings.idle, half_closed=settings.half_closed, client=PlainEnd
+            self._begin, self._over, idle=settings.idle, half_closed=settings.half_closed, client=ProgramEnd
         )
         relay.use_tls()
+        if isinstance(relay.client, ProgramEnd):
+            relay.client.gone = partial(self._gone, relay)
         return relay
 
     def _begin(self, relay: Relay) -> None:
@@ -142,10 +168,14 @@ class Tunnel:
         connecting = self._relays.pop(relay, None)
         if connecting is not None and connecting is not asyncio.current_task():
             connecting.cancel()
-        self._emptied.set()
+        self._closing.add(relay)
         if self._metrics is not None:
             self._metrics.ended(relay, relay.why)
         self._told("" if relay.why is None else relay.why.text, relay.error)
+
+    def _gone(self, relay: Relay) -> None:
+        self._closing.discard(relay)
+        self._emptied.set()
 
 
 async def reach(relay: Relay, settings: TunnelSettings, observer: Observer | None = None) -> bool:

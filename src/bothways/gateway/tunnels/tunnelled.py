@@ -23,11 +23,11 @@ from bothways.gateway.config.tunnel import TunnelConfig
 from bothways.gateway.log.endings import Code, Ending, ending_of, is_verdict
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry
 from bothways.gateway.observe.meter import Timing
-from bothways.gateway.relay.relay import PlainEnd, Relay
+from bothways.gateway.relay.relay import Relay
 from bothways.gateway.routes.backends import judge_services
 from bothways.gateway.routes.newly_listed import Leaf
 from bothways.gateway.routes.routes import Routes, TunnelRoute, svid_problem
-from bothways.gateway.tunnels.tunnel import TunnelSettings, judge_service, reach
+from bothways.gateway.tunnels.tunnel import ProgramEnd, TunnelSettings, judge_service, reach
 from bothways.servers.addresses import ListenerAddress
 from bothways.trust.certificate.parsed import ParsedCertificate
 
@@ -43,6 +43,7 @@ class OpenTunnels:
     def __init__(self) -> None:
         self._all: dict[TunnelledProgram, ListenerAddress] = {}
         self._counts: Counter[ListenerAddress] = Counter()
+        self._closing: set[TunnelledProgram] = set()
         self._emptied = asyncio.Event()
 
     def __len__(self) -> int:
@@ -68,15 +69,20 @@ class OpenTunnels:
         return Ending.of(Code.CONNECTIONS_LIMIT, f"there are {most} connections, and no more are taken")
 
     def leave(self, program: TunnelledProgram) -> None:
-        """Count a connection no more."""
+        """Count a connection no more; it has ended, and may have last bytes to deliver until it is gone."""
         listener = self._all.pop(program, None)
         if listener is not None:
             self._counts[listener] -= 1
+        self._closing.add(program)
+
+    def gone(self, program: TunnelledProgram) -> None:
+        """Nothing is left of a connection."""
+        self._closing.discard(program)
         self._emptied.set()
 
     async def until_empty(self) -> None:
-        """Wait until there is no connection."""
-        while self._all:
+        """Wait until nothing is left of any connection."""
+        while self._all or self._closing:
             self._emptied.clear()
             await self._emptied.wait()
 
@@ -93,7 +99,7 @@ def tunnel_row(tunnel: TunnelConfig, opened: OpenTunnels) -> dict[str, Any]:
     return {**shown, "open": opened.count(tunnel.listener.address)}
 
 
-class LocalEnd(PlainEnd):
+class LocalEnd(ProgramEnd):
     """The end of a local program. What passes does so only while the server is verified by what counts now.
 
     program: whose end it is, until it is gone.
@@ -149,6 +155,7 @@ class TunnelledProgram:
         self.relay.use_tls()
         if isinstance(self.relay.client, LocalEnd):
             self.relay.client.program = self
+            self.relay.client.gone = partial(opened.gone, self)
 
     # -- the connection to the server ------------------------------------------------------------------
 
