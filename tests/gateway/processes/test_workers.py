@@ -158,6 +158,7 @@ def test_one_process_reads_and_checks_a_long_crl_for_all(setting: Setting) -> No
         crls = mutual.crl.read_bytes().count(b"BEGIN X509 CRL")
         read = counts(server) - before
         assert read == {("index_entries", True): 2 * crls, ("digest_of", True): 2 * crls}
+        assert not {name for name, is_supervisor in counts(server) if not is_supervisor}  # since the start
         assert all(says(each, b"three") for each in good)
 
 

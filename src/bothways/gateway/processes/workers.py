@@ -96,6 +96,9 @@ class Workers:
 
     def run(self) -> int:
         """Serve until SIGTERM or SIGINT, and return the exit status. Raises OSError where nobody can listen."""
+        for crls in self._current.routes.held.long_lists().values():
+            for crl in crls:
+                crl.compute_digests()  # once for all workers
         try:
             self._sockets = self._opened(self._current.routes.config.all_listeners)
             self._auditor.use(self._auditor.opened(self._current.routes.config.audit))

@@ -22,21 +22,22 @@ _KEY_OCTETS = array("Q").itemsize
 def handed_over(crl: CRL) -> tuple[Facts, bytes]:
     """Return what is known of a CRL, and its octets with those of its index. Raises ValueError for invalid entries."""
     index = crl.read_entries().index
+    digest, signed_digest = crl.compute_digests()
     names = sorted(frozenset[bytes]().union(*index.issuers))
     numbers = {name: number for number, name in enumerate(names)}
     facts = {
-        "size": len(crl.der),
+        "size": crl.size,
         "place": [index.start, index.end],
         "entries": len(index.keys),
         "names": [each.hex() for each in names],
         "issuers_from": index.issuers_from,
         "issuers": [sorted(numbers[name] for name in each) for each in index.issuers],
         "problem": index.problem,
-        "digest": crl.digest.hex(),
-        "signed_digest": None if crl.signed_digest is None else crl.signed_digest.hex(),
+        "digest": digest.hex(),
+        "signed_digest": None if signed_digest is None else signed_digest.hex(),
     }
     keys = array("Q", index.keys).tobytes()
-    return facts, crl.der + bytes(_padding(len(crl.der))) + keys
+    return facts, crl.der + bytes(_padding(crl.size)) + keys
 
 
 def taken_over(facts: Facts, memory: mmap) -> CRL:

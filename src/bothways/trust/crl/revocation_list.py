@@ -183,6 +183,10 @@ class CRL:
             self._signed_digest = digest_of(self._x509, self._pieces(signed.start, signed.stop))
         return self._signed_digest
 
+    def compute_digests(self) -> tuple[bytes, bytes | None]:
+        """Return `digest` and `signed_digest`, which are computed once."""
+        return self.digest, self.signed_digest
+
     def _pieces(self, begin: int, end: int) -> Iterator[bytes]:
         """Yield what is between two positions, so that other threads run while it is hashed."""
         for at in range(begin, end, SLICE_OCTETS):
