@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, monkeypatch):
     assert files.content(tmp_path / "a", most=7) == b"content"
     with pytest.raises(ConfigError, match="larger than 6 bytes, the limit for it"):
         files.content(tmp_path / "a", most=6)
+
+
+def test_a_look_at_a_file_is_one_call_of_the_system(tmp_path):
+    """A gateway looks at each of its files ten times a second, and may have thousands."""
+    (tmp_path / "a").touch()
+    path, called = str(tmp_path / "a"), []
+    before = sys.getprofile()
+    sys.setprofile(lambda frame, event, _: event == "call" and called.append(frame.f_code.co_name))
+    try:
+        files.stamp(path)
+    finally:
+        sys.setprofile(before)
+    assert called == ["stamp", "__init__"]
 
 
 def test_a_stamp_changes_with_the_file_and_its_content(tmp_path):

@@ -124,7 +124,7 @@ def monotonic() -> float:
 def stamp(path: FilePath) -> Stamp | None:
     """Return the metadata of a file; None where it does not exist or cannot be accessed."""
     try:
-        seen = Path(path).stat()
+        seen = os.stat(path)
     except OSError:
         return None
     return Stamp(seen.st_dev, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
