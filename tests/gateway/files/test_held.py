@@ -9,6 +9,7 @@ import pytest
 import pki
 from bothways import ConfigError
 from bothways.gateway.config.credential_files import CredentialFiles
+from bothways.gateway.files import held as module
 from bothways.gateway.files.held import Held, Making
 from bothways.trust import files
 from bothways.trust.certificate.parsed import ParsedCertificate
@@ -41,6 +42,36 @@ def test_unchanged_files_give_the_same_objects(crls) -> None:
     assert second.lists(("crl",)) is not lists
     assert [len(each) for each in lists] == [0]
     assert second.news and "read again" in second.news[0]
+
+
+def test_a_file_is_read_once_for_all_groups_of_files_with_it(crls, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hundreds of routes may have a long CRL beside one of their own; one that is new finds it as well."""
+    root, leaf, old, new = crls
+    read: list[str] = []
+    for name in ("crls_in", "responses_in"):
+        original = getattr(module, name)
+        monkeypatch.setattr(
+            module, name, lambda data, path, *more, f=original: read.append(path) or f(data, path, *more)
+        )
+    response = pki.ocsp_response(leaf, root)
+    folder = Folder(common=old, a=old, b=old, c=old, x=response, y=response)
+    first = folder.made()
+    for mine in ("a", "b"):
+        first.lists(("common", mine))
+    for paths in (("x",), ("x", "y")):
+        first.responses(paths)
+    assert sorted(read) == ["a", "b", "common", "x", "y"]
+    read.clear()
+    second = folder.made(first.held)
+    for mine in ("a", "b", "c"):
+        second.lists(("common", mine))
+    second.responses(("y",))
+    assert read == ["c"]
+    folder.contents["common"] = new
+    read.clear()
+    third = folder.made(second.held, "common")
+    assert all(is_listed(third.lists(("common", mine)), leaf) for mine in ("a", "b", "c"))
+    assert read == ["common"]
 
 
 def test_a_list_that_is_older_or_gone_replaces_nothing(crls) -> None:

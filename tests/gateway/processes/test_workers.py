@@ -25,6 +25,7 @@ from bothways.gateway.reload.current import LOOKS_FAIL, LOOKS_GO_ON, Current
 from bothways.net import Channel, wrap
 from bothways.servers import lasting_problem
 from bothways.testing import Identity
+from bothways.trust.crl import revocation_list
 from cli_scripting import Background
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
@@ -367,4 +368,43 @@ def test_a_change_for_which_there_is_no_memory_is_not_in_use_and_is_made_again(
         assert any("no room" in each for each in setting.events())
     if how == "a file":
         look_until(lambda: current.routes is not before)
+    current.close()
+
+
+def test_a_long_crl_that_has_not_changed_is_not_handed_out_again(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers have it already: a change of the configuration copies no large file."""
+    monkeypatch.setattr(revocation_list, "LONG_CRL", 0)
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    log, handed = Log(setting.lines.append, "json"), []
+    current = Current(str(setting.path), log, None)
+    workers = Workers(str(setting.path), log, current, None, 2, list)
+
+    def sealed(_: int, text: str | None, contents: dict, changed: frozenset, lists: dict) -> None:
+        handed.append((text is None, str(setting.mutual.crl) in contents, set(lists), changed))
+        raise OSError(errno.ENOSPC, "not really")
+
+    def handed_out() -> tuple[bool, bool, set[str], frozenset[str]]:
+        handed.clear()
+        end = time.monotonic() + 20
+        while not handed:
+            assert time.monotonic() < end
+            workers.look()
+            time.sleep(0.02)
+        return handed[0]
+
+    monkeypatch.setattr(workers_module, "SealedGeneration", sealed)
+    setting.write(f'backend = "127.0.0.1:2"\n{ANYBODY}')
+    assert handed_out() == (False, False, set(), frozenset())
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+    setting.mutual.revoke(setting.mutual.identity("client"))
+    path = str(setting.mutual.crl)
+    while path not in (found := handed_out())[3]:
+        pass
+    assert found[1:] == (False, {path}, {path})
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}', crl=False)
+    current.take(current.read_again())
+    setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')  # again, with the same content
+    assert handed_out() == (False, False, {path}, frozenset())
     current.close()

@@ -34,6 +34,7 @@ from bothways.trust.own_identity.private_keys import read_private_key
 from bothways.trust.own_identity.raw_key import RawKeyCredentials
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Paths = tuple[str, ...]
 SYSTEM_ANCHORS: Paths = ()
@@ -60,6 +61,14 @@ class Responses:
 
     store: OCSPStore
     each: Mapping[str, tuple[OCSPResponse, ...]]
+
+
+class _Group(Protocol[T_co]):
+    """What several files have together."""
+
+    @property
+    def each(self) -> Mapping[str, tuple[T_co, ...]]:
+        """What each of them has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +144,8 @@ class Making:
         self._changed = frozenset(changed)
         self._at = at
         self._keeps = keeps
-        self._lists = lists or {}
+        self._lists = dict(lists or {})
+        self._responses: dict[str, tuple[OCSPResponse, ...]] = {}
         self.progress = progress
         self.held = Held(news=before.news)
         self.news: list[str] = []
@@ -265,12 +275,26 @@ class Making:
         return self._once(self.held.responses, self._before.responses, paths, make, quiet=True).store
 
     def _crls_of(self, path: str) -> tuple[CRL, ...]:
-        if path in self._lists:
-            return self._lists[path]
-        return tuple(crls_in(self._read(path, files.MAX_CRL_FILE), path, lambda _: self.progress()))
+        """Return the CRLs of a file, which are read once for all groups of files with it."""
+        if path not in self._lists:
+            self._lists[path] = self._earlier(path, self._before.lists) or tuple(
+                crls_in(self._read(path, files.MAX_CRL_FILE), path, lambda _: self.progress())
+            )
+        return self._lists[path]
 
     def _responses_of(self, path: str) -> tuple[OCSPResponse, ...]:
-        return tuple(responses_in(self._read(path, files.MAX_FILE), path))
+        """Return the OCSP responses of a file, which are read once as well."""
+        if path not in self._responses:
+            self._responses[path] = self._earlier(path, self._before.responses) or tuple(
+                responses_in(self._read(path, files.MAX_FILE), path)
+            )
+        return self._responses[path]
+
+    def _earlier(self, path: str, groups: Mapping[Paths, _Group[T]]) -> tuple[T, ...]:
+        """Return what a file had for other groups, if it has not changed."""
+        if path in self._changed:
+            return ()
+        return next((group.each[path] for paths, group in groups.items() if path in paths), ())
 
     def _each(
         self,

@@ -334,8 +334,10 @@ class Workers:
     def _sealed(self, change: Change) -> SealedGeneration:
         """Return the next generation. Raises OSError where there is no memory for it."""
         long = change.routes.held.long_lists()
-        lists = {path: crls for path, crls in long.items() if path in change.contents}
-        contents = {path: data for path, data in change.contents.items() if path not in lists}
+        before = {path for each in self._current.routes.held.lists.values() for path in each.each}
+        known = before - change.changed  # workers have them
+        lists = {path: crls for path, crls in long.items() if path not in known}
+        contents = {path: data for path, data in change.contents.items() if path not in long}
         text = change.text if change.reads_all else None
         return SealedGeneration(self._generation + 1, text, contents, change.changed, lists)
 
