@@ -203,15 +203,23 @@ def test_a_client_of_postgresql_may_begin_with_tls_at_once_if_it_offers_the_prot
     asyncio.run(talk())
 
 
-def test_a_client_that_does_not_request_tls_in_time_is_ended(setting: Setting) -> None:
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [(b"EHLO", "PLAIN_CLIENT"), (b"\x16\x03\x01\x00\x05\x01", "TLS_AT_ONCE"), (b"", "PROBE")],
+)
+def test_a_client_that_does_not_request_tls_in_time_is_ended(
+    setting: Setting, said: bytes, cause: str
+) -> None:
+    """And what it sent tells why."""
+
     async def talk() -> None:
         async with service() as behind:
             write(setting, "smtp", behind.route(), times={"hello": 0.1})
             async with setting.gateway() as gateway:
-                assert await plain(gateway, b"EHLO") == b"220 mail.invalid ESMTP\r\n"
+                assert await plain(gateway, said) == b"220 mail.invalid ESMTP\r\n"
                 [reported] = await setting.until_reported()
-        assert reported["ended"] == "the client did not begin TLS in SMTP in time"
-        assert reported["cause"] == "PLAIN_CLIENT"
+        assert reported["ended"] == "the client did not begin TLS in time."
+        assert (reported["code"], reported["cause"]) == ("STARTTLS_FAILED", cause)
 
     asyncio.run(talk())
 

@@ -7,6 +7,7 @@ the first byte. Nothing is guessed by what was sent.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bothways.gateway.before_tls.preliminary import Preliminary
@@ -38,7 +39,9 @@ class Arrival(Preliminary):
         if not self._proxies.include(name[0] if isinstance(name, tuple) else None):
             self._hand_over(None)
             return
-        self.wait(self.gateway.routes.config.times.hello, "no PROXY header came in time")
+        self.wait(
+            self.gateway.routes.config.times.hello, partial(self.refuse, "no PROXY header came in time")
+        )
         if not self.gateway.before_tls.awaits_header(self):
             self.refuse(
                 "too many connections of proxies have sent no PROXY header yet", Code.HANDSHAKES_LIMIT

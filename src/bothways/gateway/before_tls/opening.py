@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bothways.errors import StartTLSFailed
@@ -44,8 +45,8 @@ class Opening(Preliminary):
         name = self.peer_address if self.announced is None else self.announced.client or self.peer_address
         self.place.source = source_of_peer(name, self)
         self.place.since = asyncio.get_running_loop().time()
-        title = self._protocol.title
-        self.wait(self.gateway.routes.config.times.hello, f"the client did not begin TLS in {title} in time")
+        too_late = partial(self._take, self._exchange.time_limit_reached)
+        self.wait(self.gateway.routes.config.times.hello, too_late)
         self.gateway.before_tls.enter(self.place)
         self._go_on()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bothways.addresses import host_and_address
@@ -45,11 +46,11 @@ class Preliminary(ReadingProtocol):
         """The address of whoever has connected, a client or a proxy."""
         return self.transport.get_extra_info("peername")
 
-    def wait(self, seconds: float, too_late: str) -> None:
-        """Wait so long for what has to come. too_late: why the connection ends then."""
+    def wait(self, seconds: float, too_late: Callable[[], object]) -> None:
+        """Wait so long for what has to come. too_late: ends the connection then."""
         loop = asyncio.get_running_loop()
         self._began = loop.time()
-        self._timer = loop.call_later(seconds, self.refuse, too_late)
+        self._timer = loop.call_later(seconds, too_late)
         self.gateway.before_tls.add(self)
 
     def end(self) -> None:
