@@ -45,6 +45,7 @@ from bothways.no_op import do_nothing
 from bothways.servers.addresses import ListenerAddress
 from bothways.servers.listening import ACCEPTED_AT_ONCE, remove_socket_file
 from bothways.servers.shortage import report_shortages
+from bothways.tls.events import Peer
 from bothways.trust.evidence.http_exchange import Evidence
 
 if TYPE_CHECKING:
@@ -123,9 +124,9 @@ class Gateway:
 
     def _share(self, routes: Routes) -> None:
         self._sharing.use(routes, self.clients.established.items())
-        for client in self.clients.established:
+        for client in self._verified:
             if client.entry.peer is not None:
-                self._sharing.saw(client.entry.peer.verdict.path_der[1:])
+                self.saw(client.entry.peer)
 
     @property
     def _metrics_address(self) -> ListenerAddress | None:
@@ -213,8 +214,12 @@ class Gateway:
             return Ending.of(Code.DEFECT, "it is not verified")
         why = self.clients.establish(client, peer.names, self.routes.config.limits)
         if why is None:
-            self._sharing.saw(peer.verdict.path_der[1:])
+            self.saw(peer)
         return why
+
+    def saw(self, peer: Peer) -> None:
+        """Note the CAs of a verified client, or of the server of a tunnel: news of theirs are for it."""
+        self._sharing.saw(peer.verdict.path_der[1:])
 
     def when_admitted(self, client: GatewayClient, go_on: Callable[[], None]) -> None:
         """Go on with an established client, or end it if all gateways together have too many with its names."""

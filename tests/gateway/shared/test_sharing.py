@@ -14,7 +14,7 @@ import redis
 
 import identities
 from architecture.sources import ROOT
-from bothways import PeerAlert
+from bothways import Credentials, PeerAlert
 from bothways.gateway.server import Gateway
 from bothways.gateway.store import limits as shared_limits
 from bothways.gateway.store.limits import SharedLimits
@@ -25,6 +25,8 @@ from gateway import news_talk
 from gateway.news_talk import ALICE, SECRET, files, gateways, listing
 from gateway_talk import Service, Setting, service, until
 from ticket_keys.redis_server import RedisServer, running_redis
+from tunnel_talk import echoed, is_cut, tls_server
+from tunnel_talk import port as port_of
 
 pytestmark = [pytest.mark.network, pytest.mark.interop]
 
@@ -149,6 +151,40 @@ def test_evidence_that_one_gateway_fetched_ends_a_client_of_the_other(setting: S
             assert any("revokes the serial number" in each and "taken" in each for each in setting.events())
 
     with_redis(setting.folder, talk)
+
+
+def test_evidence_that_one_gateway_fetched_ends_a_tunnel_of_the_other(setting: Setting) -> None:
+    """It is about the server to which both have a tunnel; its CA is known from its own path alone."""
+
+    async def talk(server: RedisServer, _: Service) -> None:
+        (setting.folder / "root.pem").write_bytes(identities.root().pem)
+        _secret(setting)
+        mine = setting.mutual.identity("client")
+        with authority() as known:
+            own = Credentials.from_pem(known.server.chain_pem, known.server.key_pem)
+            async with tls_server(setting, credentials=own) as behind:
+                setting.path.write_text(
+                    f'[limits]\nshared = "{server.url}"\nshared_secret = "secret"\n[log]\nformat = "json"\n'
+                    f'[[tunnel]]\nport = 0\ninsecure_tcp = true\nserver = "localhost:{port_of(behind)}"\n'
+                    f'ca = "root.pem"\ncertificate = "{mine.cert}"\nkey = "{mine.key}"\n'
+                    'fetch = true\nfetch_allow = ["127.0.0.1"]\n'
+                )
+                async with setting.gateway() as one, setting.gateway() as other:
+                    streams = await asyncio.open_connection("127.0.0.1", tunnel_port(other))
+                    assert await echoed(streams, b"one") == b"one"
+                    known.revoked.append(known.server)
+                    assert await is_cut(await asyncio.open_connection("127.0.0.1", tunnel_port(one)))
+                    async with asyncio.timeout(20):
+                        assert await is_cut(streams)
+                    first, second = await setting.until_reported(2)
+        assert (first["code"], first["verdict"]) == ("REVOKED", "refused")
+        assert (second["code"], second["verdict"]) == ("REVOKED", "withdrawn")
+
+    with_redis(setting.folder, talk)
+
+
+def tunnel_port(gateway: Gateway) -> int:
+    return int(gateway.addresses()[0].removesuffix(" (tunnel)").rpartition(":")[2])
 
 
 def test_the_rights_that_the_guide_gives_suffice(setting: Setting) -> None:

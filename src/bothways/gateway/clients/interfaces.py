@@ -19,6 +19,7 @@ from bothways.gateway.relay.relay import Relay
 from bothways.gateway.routes.newly_listed import Leaf
 from bothways.gateway.routes.routes import Routes
 from bothways.servers.addresses import ListenerAddress
+from bothways.tls.events import Peer
 
 if TYPE_CHECKING:
     from bothways.describe.recorder import Noted
@@ -95,6 +96,9 @@ class ServingGateway(Protocol):
 
     def left(self, client: GatewayClient, source: str) -> None:
         """Count a client no more."""
+
+    def saw(self, peer: Peer) -> None:
+        """Note the CAs of a verified client, or of the server of a tunnel: news of theirs are for it."""
 
     def note_refusal(self, entry: ConnectionEntry, notes: Sequence[Noted]) -> None:
         """Note a connection that has ended, where refusals are shown. notes: of its handshake."""

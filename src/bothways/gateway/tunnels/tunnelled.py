@@ -198,6 +198,7 @@ class TunnelledProgram:
         if entry.peer is None or self.relay.why is not None or transport.is_closing():
             return
         entry.verdict = "allowed"
+        gateway.saw(entry.peer)
         gateway.meter.took(Timing.BACKEND, asyncio.get_running_loop().time() - entry.began)
         gateway.meter.decided(entry)
         self._spans = gateway.spans
