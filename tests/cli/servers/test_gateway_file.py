@@ -74,5 +74,5 @@ def test_a_file_that_cannot_be_used_is_refused_before_anything_listens(
 ) -> None:
     path = Path(write(tmp_path, mtls, clients=False))
     path.write_text(path.read_text() + 'port = 1\n[[tunnel]]\nunix = "b.sock"\n')
-    with pytest.raises(ConfigError, match=r"tunnel\[1\]\.port: is not known"):
+    with pytest.raises(ConfigError, match=r"tunnel\[1\]\.port: stands beside `unix`"):
         serve_file(str(path), for_tunnels=True)
