@@ -80,7 +80,7 @@ class Gateway:
         self.meter = Meter(self.board.worker(number))
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
-        self._refusals = Refusals()
+        self._refusals = Refusals(run=_in_thread)
         self.lines = LinesInTurn(log)
         self._spans: Spans | None = None
         self.routes = routes
@@ -433,3 +433,7 @@ class Gateway:
             await self._operator.close()
         await self._sharing.close()
         self.auditor.use(None)
+
+
+def _in_thread(work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().run_in_executor(None, work)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from datetime import UTC, datetime
+from typing import Any
 
-from bothways import Fault, PeerFault
+import pytest
+
+from bothways import Fault, PeerFault, TLSError
 from bothways.describe.recorder import Recorder
+from bothways.diagnosis.failure import explain_failure
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from bothways.gateway.log.endings import Code, Ending
 from bothways.gateway.log.log import ConnectionEntry
 from bothways.gateway.observe.refusals import AT_ONCE, GROUPS, LADDER_LIMIT, RENEW_SECONDS, Refusals
+from bothways.gateway.observe.snapshot import documents
+from gateway_talk import Setting, until
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
@@ -78,3 +86,31 @@ def test_a_ladder_is_drawn_of_one_of_them_and_not_of_each() -> None:
         refusals.note(refused(error.fault.name, error), notes)
     assert AT_ONCE < drawn() <= 2 * AT_ONCE
     assert all(len(each["ladder"]) <= LADDER_LIMIT + 10 for each in refusals.facts())
+
+
+def test_a_ladder_is_drawn_by_a_thread_so_that_no_client_waits_for_it(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of a large chain takes longer than an event loop may be held."""
+    drawing: list[threading.Thread] = []
+
+    def explained(*arguments: Any) -> Any:
+        drawing.append(threading.current_thread())
+        return explain_failure(*arguments)
+
+    monkeypatch.setattr("bothways.gateway.observe.refusals.explain_failure", explained)
+
+    async def talk() -> None:
+        status = {"unix": str(setting.folder / "status.sock"), "allow": "any verified client"}
+        setting.write('backend = "127.0.0.1:1"\nallow = "any verified client"', status=status)
+        async with setting.gateway() as gateway:
+            with pytest.raises(TLSError):
+                reader, _ = await setting.open(gateway, "unknown_ca")
+                await reader.read()
+            await until(lambda: drawing)
+            while not any(each["ladder"] for row in documents(gateway.board) for each in row["refusals"]):
+                await asyncio.sleep(0.01)
+                await gateway.refresh()
+        assert threading.current_thread() not in drawing
+
+    asyncio.run(talk())

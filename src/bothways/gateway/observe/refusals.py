@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -67,14 +68,20 @@ def load_ladders() -> None:
         import_module(f"bothways.ladder.{name}")
 
 
+def _at_once(work: Callable[[], None]) -> None:
+    work()
+
+
 class Refusals:
-    """Those of one process."""
+    """Those of one process. run: has a ladder drawn, such as in a thread, so that nobody waits for that."""
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        run: Callable[[Callable[[], None]], object] = _at_once,
     ) -> None:
+        self._run = run
         self._clock = clock
         self._now = now
         self._groups: OrderedDict[_Key, RefusalCount] = OrderedDict()
@@ -111,19 +118,31 @@ class Refusals:
         drawn = self._drawn.get(key)
         if (drawn is not None and now < drawn + RENEW_SECONDS) or not self._allowance.take(now):
             return
-        if not isinstance(error, (PeerFault, PeerAlert)):
-            self._drawn[key] = now
-            group.cause = visible("".join(entry.causes[:1]), NAME_LIMIT)
-            return
-        from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
-        from bothways.ladder.text import as_text
-
-        causes = explain_failure(error)
         self._drawn[key] = now
-        group.cause = visible(causes.causes[0].cause.name, NAME_LIMIT)
-        if entry.verified is Role.CLIENT:
-            picture = lay_out((), notes, self._now(), server_error=error, server_causes=causes)
+        if isinstance(error, (PeerFault, PeerAlert)):
+            of_client = entry.verified is Role.CLIENT
+            self._run(partial(_explain, group, error, tuple(notes), self._now(), of_client=of_client))
         else:
-            picture = lay_out(notes, (), self._now(), client_error=error, client_causes=causes)
-        text = as_text(picture, LADDER_WIDTH)
-        group.ladder = text if len(text) <= LADDER_LIMIT else text[:LADDER_LIMIT] + "\n..."
+            group.cause = visible("".join(entry.causes[:1]), NAME_LIMIT)
+
+
+def _explain(
+    group: RefusalCount,
+    error: PeerFault | PeerAlert,
+    notes: Sequence[Noted],
+    at: datetime,
+    *,
+    of_client: bool,
+) -> None:
+    """Find the cause of a refusal, and draw its ladder. of_client: whether a client was refused; else a server was."""
+    from bothways.ladder.layout import lay_out  # loaded where a page is to be shown
+    from bothways.ladder.text import as_text
+
+    causes = explain_failure(error)
+    if of_client:
+        picture = lay_out((), notes, at, server_error=error, server_causes=causes)
+    else:
+        picture = lay_out(notes, (), at, client_error=error, client_causes=causes)
+    text = as_text(picture, LADDER_WIDTH)
+    group.cause = visible(causes.causes[0].cause.name, NAME_LIMIT)
+    group.ladder = text if len(text) <= LADDER_LIMIT else text[:LADDER_LIMIT] + "\n..."
