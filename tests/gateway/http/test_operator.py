@@ -122,25 +122,43 @@ def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None
     asyncio.run(talk())
 
 
+def test_no_two_threads_make_one_answer_while_clients_wait(tmp_path: Path) -> None:
+    """As many as there are would take the interpreter from the event loop again and again."""
+    path, both = tmp_path / "m.sock", threading.Barrier(2)
+
+    def metrics() -> PageAnswer:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.05)
+            return PageAnswer(200, "text/plain", b"another thread is here, too")
+        both.reset()
+        return PageAnswer(200, "text/plain", b"alone")
+
+    async def talk() -> None:
+        operator = Operator({METRICS: metrics}, nothing)
+        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
+        asking = [asyncio.to_thread(asked, path, "/metrics") for _ in range(4)]
+        assert {content for _, _, content in await asyncio.gather(*asking)} == {b"alone"}
+        server.close()
+        await operator.close()
+
+    asyncio.run(talk())
+
+
 def test_no_connection_is_taken_where_all_wait_for_an_answer(tmp_path: Path) -> None:
     path, may_answer = tmp_path / "m.sock", threading.Event()
-    requests: list[None] = []
 
     def slow() -> PageAnswer:
         may_answer.wait(20)
         return PageAnswer(200, "text/plain", b"at last")
 
-    async def note() -> None:
-        requests.append(None)
-
     async def talk() -> None:
-        operator = Operator({METRICS: slow}, note)
+        operator = Operator({METRICS: slow}, nothing)
         server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
         held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
         try:
             for _, each in held:
                 each.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            while len(requests) < MOST_CONNECTIONS:
+            while len(operator.answering) < MOST_CONNECTIONS:
                 await asyncio.sleep(0.001)
             reader, writer = await asyncio.open_unix_connection(path)
             with contextlib.suppress(ConnectionError):

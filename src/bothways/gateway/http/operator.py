@@ -27,7 +27,7 @@ class Operator:
     """Answers on one listener, in threads, as there may be much to sum up.
 
     answers: by path.  refresh: brings the numbers of this process up to date, before metrics are read.  checks_host:
-    refuse requests that name another host than this one.
+    refuse requests that name another host than this one.  Attribute: `answering`, the connections that have a request.
     """
 
     def __init__(
@@ -41,7 +41,10 @@ class Operator:
         self._answers = answers
         self._checks_host = checks_host
         self._tasks: dict[asyncio.Task[None], OperatorStream] = {}
-        self._answering: set[OperatorStream] = set()  # which have a request
+        self.answering: set[OperatorStream] = set()
+        self._one_at_a_time = {
+            path: asyncio.Lock() for path in answers
+        }  # so that clients wait for few answers
 
     def protocol(self) -> OperatorStream:
         """Return the protocol of a new connection."""
@@ -50,7 +53,7 @@ class Operator:
     def serve(self, stream: OperatorStream) -> None:
         """Answer one connection. If there are too many, the oldest without a request is ended in its favour."""
         if len(self._tasks) >= MOST_CONNECTIONS:
-            idle = next((task for task, each in self._tasks.items() if each not in self._answering), None)
+            idle = next((task for task, each in self._tasks.items() if each not in self.answering), None)
             if idle is None:
                 stream.cut()
                 return
@@ -70,10 +73,10 @@ class Operator:
         server, is_tcp = HTTP1Server(stream, PATIENCE, takes_http10=True), isinstance(stream.peer, tuple)
         try:
             while (exchange := await server.next_exchange()) is not None:
-                self._answering.add(stream)
+                self.answering.add(stream)
                 page = await self._page(exchange.request, checks_host=self._checks_host and is_tcp)
                 await give(exchange, page)
-                self._answering.discard(stream)
+                self.answering.discard(stream)
                 if not exchange.may_go_on:
                     return
         except RefusedRequest as refused:
@@ -81,7 +84,7 @@ class Operator:
         except (ClientGone, ServiceFailed):
             return
         finally:
-            self._answering.discard(stream)
+            self.answering.discard(stream)
             stream.close()
 
     async def _page(self, request: RequestHead, *, checks_host: bool) -> PageAnswer:
@@ -95,9 +98,10 @@ class Operator:
             raise RefusedRequest(404, f"there is {known}")
         if request.method not in METHODS or request.has_body:
             raise RefusedRequest(405, "only GET and HEAD, without a body")
-        if path == METRICS:
-            await self._refresh()
-        return await asyncio.get_running_loop().run_in_executor(None, answer)
+        async with self._one_at_a_time[path]:
+            if path == METRICS:
+                await self._refresh()
+            return await asyncio.get_running_loop().run_in_executor(None, answer)
 
 
 class OperatorStream(PlainStream):
