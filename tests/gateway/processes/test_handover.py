@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import urllib.error
@@ -130,6 +131,45 @@ def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
             channel.close()
         finally:
             assert server.end(signal.SIGTERM) == 0
+
+
+def test_files_of_unix_sockets_are_those_of_whoever_serves(setting: Setting) -> None:
+    """A new process that cannot begin removes none; one that serves gives them the permissions of its file."""
+    successor = 0
+    with behind() as port, socket.create_server(("127.0.0.1", 0)) as taken:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
+        whole = setting.path.read_text().replace("port = 0", 'port = 0\n[[listener]]\nunix = "clients.sock"')
+        setting.path.write_text(whole)
+        where, new = setting.folder / "clients.sock", setting.folder / "new"
+        server = Background(["gateway", "-c", "gateway.toml", "--workers", "1"], setting.folder)
+        try:
+            before = where.stat().st_ino
+            for number, more in enumerate(
+                (f"[[listener]]\nport = {taken.getsockname()[1]}\n", '[audit]\nfile = "nowhere/audit"\n')
+            ):
+                new.write_text(whole + more)
+                new.replace(setting.path)
+                server.process.send_signal(signal.SIGUSR2)
+                said = "not replaced: the new process does not serve"
+                until(lambda: server.printed.count(said) > number)  # noqa: B023
+                assert where.stat().st_ino == before
+                with socket.socket(socket.AF_UNIX) as client:
+                    client.connect(str(where))
+            where.chmod(0o666)
+            new.write_text(whole)
+            new.replace(setting.path)
+            server.process.send_signal(signal.SIGUSR2)
+            until(lambda: "replaced by process" in server.printed)
+            successor = int(re.search(r"replaced by process (\d+)", server.printed)[1])
+            until(lambda: where.stat().st_mode & 0o777 == 0o600)
+            assert where.stat().st_ino == before
+        finally:
+            if successor:
+                os.kill(successor, signal.SIGTERM)
+                until(lambda: not Path(f"/proc/{successor}/exe").exists())
+            server.end(signal.SIGKILL)
+    assert not where.exists()
+    assert "Traceback" not in server.printed
 
 
 def test_sockets_inherited_from_another_program_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,5 +97,11 @@ def change_modes(before: Iterable[ListenerConfig], after: Iterable[ListenerConfi
     """Give the files of Unix sockets that stay the permissions that they have now. Raises OSError."""
     modes = {each.address: each.mode for each in before}
     for each in after:
-        if isinstance(each.address, UnixAddress) and modes.get(each.address, each.mode) != each.mode:
-            os.chmod(each.address.path, each.mode)
+        if modes.get(each.address, each.mode) != each.mode:
+            give_mode(each)
+
+
+def give_mode(listener: ListenerConfig) -> None:
+    """Give the file of a Unix socket the permissions that its listener says. Raises OSError."""
+    if isinstance(listener.address, UnixAddress):
+        os.chmod(listener.address.path, listener.mode)

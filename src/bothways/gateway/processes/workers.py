@@ -18,7 +18,13 @@ from dataclasses import replace
 from bothways.addresses import UNIX, TCPAddress, UnixAddress
 from bothways.gateway.config.gateway import suffix
 from bothways.gateway.config.listener import ListenerConfig
-from bothways.gateway.listeners.listening import bound_address, change_modes, check_kept, open_listeners
+from bothways.gateway.listeners.listening import (
+    bound_address,
+    change_modes,
+    check_kept,
+    give_mode,
+    open_listeners,
+)
 from bothways.gateway.listeners.systemd import STOPPING, notify
 from bothways.gateway.log.log import Log
 from bothways.gateway.observe.auditor import Auditor
@@ -55,6 +61,7 @@ class Workers:
         self._handed = handed_on()
         handed = {} if self._handed is None else self._handed.sockets
         count = max(count, *(len(set(map(socket.socket.fileno, each))) for each in handed.values()), 1)
+        self._of_before = set(handed)  # whose files belong to the process before, until this one serves
         self._successor: Successor | None = None
         self._is_replaced = False
         self._accepts = True
@@ -131,7 +138,7 @@ class Workers:
                 check_kept(opened[each.address][0], each, ())
         except OSError:
             for address, sockets in opened.items():
-                _close(address, sockets)
+                self._close(address, sockets)
             raise
         return opened
 
@@ -155,23 +162,39 @@ class Workers:
         return handed
 
     def _close_what_is_not_wanted(self) -> None:
-        for address, several in ({} if self._handed is None else self._handed.sockets).items():
+        """Close what this process was handed and its file does not name: workers must not inherit it."""
+        for several in ({} if self._handed is None else self._handed.sockets).values():
             for each in several:
                 each.close()
-            if address.startswith(UNIX):
-                remove_socket_file(address.removeprefix(UNIX))
+
+    def _close(self, address: ListenerAddress, sockets: list[socket.socket]) -> None:
+        """Listen there no more. The file of a Unix socket is removed, unless another process tree listens at it."""
+        for each in sockets:
+            each.close()
+        is_of_others = self._is_replaced or str(address) in self._of_before
+        if isinstance(address, UnixAddress) and not is_of_others:
+            remove_socket_file(address.path)
+
+    def _take_files(self) -> None:
+        """Take over the files of Unix sockets from the process before: with the permissions that they have now."""
+        ours = {str(each.address): each for each in self._current.routes.config.all_listeners}
+        for name in self._of_before:
+            if name not in ours:
+                if name.startswith(UNIX):
+                    remove_socket_file(name.removeprefix(UNIX))
+                continue
+            try:
+                give_mode(ours[name])
+            except OSError as error:
+                self._log.event(f"{name}: its permissions cannot be changed: {error.strerror}")
+        self._of_before.clear()
 
     def _close_listeners(self, *, but_metrics: bool = False) -> None:
         """Close what listens. but_metrics: the operator may still ask."""
         self._accepts = False
         metrics = self._metrics_address() if but_metrics else None
         for address in [each for each in self._sockets if each != metrics]:
-            several = self._sockets.pop(address)
-            if self._is_replaced:  # the file belongs to the successor
-                for each in several:
-                    each.close()
-            else:
-                _close(address, several)
+            self._close(address, self._sockets.pop(address))
 
     def _stop(self) -> None:
         if not self._is_replaced:
@@ -192,6 +215,7 @@ class Workers:
         self._has_served = True
         if self._handed is not None:
             self._handed.say_ready()
+            self._take_files()
         config = self._current.routes.config
         self._ready(
             [
@@ -299,7 +323,7 @@ class Workers:
         if self._accepts:
             wanted = {each.address for each in listeners}
             for address in [each for each in self._sockets if each not in wanted]:
-                _close(address, self._sockets.pop(address))
+                self._close(address, self._sockets.pop(address))
             self._sockets |= opened
         self._hand_out(change, sealed, opened)
         if self._handed is not None and self._has_served:
@@ -374,10 +398,3 @@ class Workers:
         self._awaited.pop(number, None)
         if self._supervisor.signal(number, signal.SIGKILL):
             self._log.event(f"worker {number} does not apply the new configuration, and is ended")
-
-
-def _close(address: ListenerAddress, sockets: list[socket.socket]) -> None:
-    for each in sockets:
-        each.close()
-    if isinstance(address, UnixAddress):
-        remove_socket_file(address.path)
