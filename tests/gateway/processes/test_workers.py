@@ -189,9 +189,12 @@ def test_listeners_that_are_new_in_the_file_are_handed_to_all_workers(setting: S
             plain.connect(str(path))
             with wrap(plain, setting.mutual.client().config, server_name="localhost") as channel:
                 assert says(channel, b"through a file")
-        setting.path.write_text(text.replace("[[route]]", f"[[listener]]\nport = {port}\n[[route]]"))
+        more = f'[audit]\nfile = "audit"\n[[listener]]\nport = {port}\n[[route]]'
+        setting.path.write_text(text.replace("[[route]]", more))
         server.process.send_signal(signal.SIGHUP)
         until(lambda: "cannot listen on 127.0.0.1" in server.printed)
+        held = [os.path.realpath(each) for each in Path(f"/proc/{server.process.pid}/fd").glob("*")]
+        assert str(setting.folder / "audit") not in held  # it is tried again every few seconds
         assert server.end() == 0
         assert not path.exists()
 

@@ -27,6 +27,7 @@ from bothways.gateway.listeners.listening import (
 )
 from bothways.gateway.listeners.systemd import STOPPING, notify
 from bothways.gateway.log.log import Log
+from bothways.gateway.observe.audit_file import AuditFile
 from bothways.gateway.observe.auditor import Auditor
 from bothways.gateway.observe.board import DRAINING, GENERATION, Board
 from bothways.gateway.observe.meter import Meter, Metric
@@ -306,6 +307,7 @@ class Workers:
     def _reload(self) -> bool:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         sealed: SealedGeneration | None = None
+        audit: AuditFile | None = None
         try:
             change = self._current.read_again()
             sealed = self._sealed(change)
@@ -317,6 +319,7 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             if sealed is not None:
                 sealed.close()
+            self._auditor.discard(audit)
             self._current.refuse(error)
             return False
         self._auditor.use(audit)
