@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -80,7 +81,10 @@ class Gateway:
         self.meter = Meter(self.board.worker(number))
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
-        self._refusals = Refusals(run=_in_thread)
+        self._drawing = ThreadPoolExecutor(
+            1, "ladders"
+        )  # no more at once, since each takes from the event loop
+        self._refusals = Refusals(run=self._drawing.submit)
         self.lines = LinesInTurn(log)
         self._spans: Spans | None = None
         self.routes = routes
@@ -432,8 +436,5 @@ class Gateway:
         if self._operator is not None:
             await self._operator.close()
         await self._sharing.close()
+        self._drawing.shutdown(wait=False)
         self.auditor.use(None)
-
-
-def _in_thread(work: Callable[[], None]) -> None:
-    asyncio.get_running_loop().run_in_executor(None, work)
