@@ -187,7 +187,7 @@ def test_no_connection_is_taken_where_all_wait_for_an_answer(tmp_path: Path) -> 
         ('host = "metrics.example"\nport = 1', "metrics.example is not this machine"),
         ("", "expected `port`, with `host`"),
         ('port = 1\nhots = "x"', "did you mean `host`"),
-        ('unix = "m.sock"\nport = 1', "`port`|is not known"),
+        ('unix = "m.sock"\nport = 1', "metrics.port: stands beside `unix`; name one of the two"),
         ("port = 5555", "two listeners have the address 127.0.0.1:5555"),
     ],
 )
