@@ -134,7 +134,7 @@ def test_a_gateway_that_cannot_be_replaced_goes_on(setting: Setting) -> None:
 
 
 def test_files_of_unix_sockets_are_those_of_whoever_serves(setting: Setting) -> None:
-    """A new process that cannot begin removes none; one that serves gives them the permissions of its file."""
+    """A new process that cannot begin removes none. Permissions of its file are taken at once, others given at last."""
     successor = 0
     with behind() as port, socket.create_server(("127.0.0.1", 0)) as taken:
         setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', times={"drain": 1})
@@ -144,6 +144,7 @@ def test_files_of_unix_sockets_are_those_of_whoever_serves(setting: Setting) -> 
         server = Background(["gateway", "-c", "gateway.toml", "--workers", "1"], setting.folder)
         try:
             before = where.stat().st_ino
+            where.chmod(0o666)
             for number, more in enumerate(
                 (f"[[listener]]\nport = {taken.getsockname()[1]}\n", '[audit]\nfile = "nowhere/audit"\n')
             ):
@@ -152,10 +153,10 @@ def test_files_of_unix_sockets_are_those_of_whoever_serves(setting: Setting) -> 
                 server.process.send_signal(signal.SIGUSR2)
                 said = "not replaced: the new process does not serve"
                 until(lambda: server.printed.count(said) > number)  # noqa: B023
-                assert where.stat().st_ino == before
+                assert (where.stat().st_ino, where.stat().st_mode & 0o777) == (before, 0o600)
                 with socket.socket(socket.AF_UNIX) as client:
                     client.connect(str(where))
-            where.chmod(0o666)
+            where.chmod(0o400)
             new.write_text(whole)
             new.replace(setting.path)
             server.process.send_signal(signal.SIGUSR2)

@@ -6,6 +6,7 @@ import os
 import socket
 import stat
 from collections.abc import Container, Iterable
+from contextlib import suppress
 
 from bothways.addresses import TCPAddress, UnixAddress, is_loopback
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig
@@ -99,6 +100,15 @@ def change_modes(before: Iterable[ListenerConfig], after: Iterable[ListenerConfi
     for each in after:
         if modes.get(each.address, each.mode) != each.mode:
             give_mode(each)
+
+
+def narrow_mode(listener: ListenerConfig) -> None:
+    """Take from the file of a Unix socket what its listener does not permit. Raises OSError."""
+    if isinstance(listener.address, UnixAddress):
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(os.stat(listener.address.path).st_mode)
+            if mode & ~listener.mode:
+                os.chmod(listener.address.path, mode & listener.mode)
 
 
 def give_mode(listener: ListenerConfig) -> None:

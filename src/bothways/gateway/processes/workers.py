@@ -23,6 +23,7 @@ from bothways.gateway.listeners.listening import (
     change_modes,
     check_kept,
     give_mode,
+    narrow_mode,
     open_listeners,
 )
 from bothways.gateway.listeners.systemd import STOPPING, notify
@@ -152,6 +153,8 @@ class Workers:
     def _taken_over(self, listener: ListenerConfig) -> list[socket.socket]:
         """Return the sockets of a listener that this process was handed, as many as there are workers."""
         handed = [] if self._handed is None else self._handed.sockets.pop(str(listener.address), [])
+        if handed:
+            narrow_mode(listener)  # before a worker accepts anybody whom this file keeps out
         if handed and listener.is_for_operator:
             return handed[:1] * self._count
         if handed and len(handed) < self._count:
