@@ -30,6 +30,7 @@ class Garbage:
 
     def __enter__(self) -> Garbage:
         gc.collect()
+        gc.freeze()  # what was there before, such as the gateway of an earlier test, is not looked at
         gc.disable()
         return self
 
