@@ -315,7 +315,7 @@ def test_evictions_are_logged_at_intervals(caplog):
     with caplog.at_level(logging.INFO, "bothways"):
         asyncio.run(flood())
     assert [each.getMessage() for each in caplog.records if each.name == "bothways"] == [
-        "1 handshakes were ended because too many had begun"
+        "1 handshake had to end because too many had begun"
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from bothways.addresses import host_and_address
 from bothways.aio.protocol import TLSProtocol
 from bothways.aio.watch import Watch
+from bothways.counts import counted
 from bothways.errors import TLSError, logged
 from bothways.servers.places import Place, Places, source_of_peer
 from bothways.servers.resets import end_by_reset
@@ -84,7 +85,7 @@ class Admission:
     def _report_evictions(self, now: float) -> None:
         self._evicted += 1
         if self._told_at is None or now >= self._told_at + TOLD_SECONDS:
-            logger.warning("%d handshakes were ended because too many had begun", self._evicted)
+            logger.warning("%s had to end because too many had begun", counted(self._evicted, "handshake"))
             self._told_at, self._evicted = now, 0
 
 
