@@ -256,6 +256,10 @@ def test_a_file_of_tunnels_is_checked_as_that_of_a_gateway(mutual: MutualTLS) ->
         f"  cache: unix:{folder}/cache.sock -> localhost:6379 (localhost)\n"
         f"  db: unix:{folder}/db.sock -> localhost:5432 (localhost)\n"
     ).replace(f"{folder}/", "")
+    write(folder, mutual, ("cache", 6379), more='mode = "0666"')
+    done = run_command(check, check=False, **options)
+    assert done.returncode == 0
+    assert "warning: tunnel cache: every user of this machine may use our certificate by its" in done.stderr
     write(folder, mutual, ("cache", 6379), more="[[tunnel]]\nport = 1\n")
     done = run_command(check, check=False, **options)
     assert (done.returncode, done.stdout) == (2, "")

@@ -5,12 +5,14 @@ Made whole or not at all; a reload makes another one beside it.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from itertools import islice
 
+from bothways.addresses import TCPAddress
 from bothways.aio.answers import Finder, own_finder
 from bothways.aio.watch import Watch
 from bothways.describe.escape import visible
@@ -185,6 +187,12 @@ class Routes:
                 if not own.matches(asked.replace("*", "any-name", 1)):
                     yield f"{name}: our certificate does not stand for {asked}"
         for tunnel in self.tunnels:
+            listener = tunnel.config.listener
+            if listener.mode & stat.S_IRWXO and not isinstance(listener.address, TCPAddress):
+                yield (
+                    f"{_called(tunnel.config)}: every user of this machine may use our certificate by its socket (mode "
+                    f"{listener.mode:04o}); 0660 leaves that to this user and a group"
+                )
             for own in tunnel.client.settings.identity.own:
                 yield from (f"{_called(tunnel.config)}: {each}" for each in problems(own, Role.CLIENT))
 
