@@ -7,12 +7,14 @@ import contextlib
 import logging
 import re
 import socket
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import identities
+from aio.loops import in_every_loop
 from aio_talk import closed, echo, open_to, port, quiet, run, serving
 from bothways import (
     Alert,
@@ -342,3 +344,17 @@ async def test_a_server_that_is_to_begin_later_keeps_its_clients_waiting_until_t
     server.close()
     await server.accept()
     assert not server.is_serving()
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="this system has no Unix sockets")
+@in_every_loop
+async def test_the_file_of_a_socket_that_a_server_was_given_stays(tmp_path: Path) -> None:
+    """Another process may listen on it; asyncio removes it from Python 3.13 on, and so does uvloop."""
+    server, path = server_source.Server(server_source.Admission()), tmp_path / "s.sock"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(path))
+        await server.listen(asyncio.Protocol, None, None, sock=sock, path=None, reuse_port=None, backlog=10)
+        server.close()
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert path.exists()

@@ -211,10 +211,7 @@ class Server:
                 made, os.fspath(path), backlog=backlog, start_serving=accepts
             )
         elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):
-            kept = _without_removing(loop)
-            self.listening = await loop.create_unix_server(
-                made, sock=sock, backlog=backlog, start_serving=accepts, **kept
-            )
+            self.listening = await _listening_on(sock, made, backlog=backlog, start_serving=accepts)
         elif sock is not None:
             self.listening = await loop.create_server(made, sock=sock, backlog=backlog, start_serving=accepts)
         else:
@@ -342,10 +339,15 @@ class ServedLink(Link):
         self.serve(self)
 
 
-def _without_removing(loop: asyncio.AbstractEventLoop) -> dict[str, Any]:
-    """Return what keeps asyncio from removing the file of a socket that it was given, and does not own."""
-    removes = sys.version_info >= (3, 13) and isinstance(loop, asyncio.SelectorEventLoop)
-    return {"cleanup_socket": False} if removes else {}
+async def _listening_on(
+    sock: socket.socket, made: Callable[[], asyncio.BaseProtocol], **options: Any
+) -> asyncio.Server:
+    """Listen on a Unix socket that we were given: its file, which is not ours, is not removed at the end."""
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 13):
+        with contextlib.suppress(TypeError):  # of uvloop before 0.22, which removes no file
+            return await loop.create_unix_server(made, sock=sock, cleanup_socket=False, **options)
+    return await loop.create_unix_server(made, sock=sock, **options)
 
 
 def _set_backlog(listener: socket.socket, count: int) -> None:
