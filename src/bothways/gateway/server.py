@@ -81,9 +81,9 @@ class Gateway:
         self.meter = Meter(self.board.worker(number))
         self._operator: Operator | None = None
         self.auditor = Auditor(f"worker {number}", log.event)
-        self._drawing = ThreadPoolExecutor(
-            1, "ladders"
-        )  # no more at once, since each takes from the event loop
+        # One thread and one page at a time, since each more takes from the event loop.
+        self._drawing = ThreadPoolExecutor(1, "drawing")
+        self._one_page = asyncio.Lock()
         self._refusals = Refusals(run=self._drawing.submit)
         self.lines = LinesInTurn(log)
         self._spans: Spans | None = None
@@ -365,11 +365,12 @@ class Gateway:
             raise RefusedRequest(404, "there is /")
         if request.method not in (b"GET", b"HEAD") or request.has_body:
             raise RefusedRequest(405, "only GET and HEAD, without a body")
-        await self.refresh()
-        held, loop = self.routes.held, asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            None, lambda: status_page(status_of(self.board, held, datetime.now(UTC)))
-        )
+        async with self._one_page:
+            await self.refresh()
+            held, loop = self.routes.held, asyncio.get_running_loop()
+            return await loop.run_in_executor(
+                self._drawing, lambda: status_page(status_of(self.board, held, datetime.now(UTC)))
+            )
 
     def _operator_at(self, address: ListenerAddress) -> Operator:
         from bothways.gateway.http.operator import Operator  # h11 is loaded only where HTTP is read

@@ -111,6 +111,6 @@ def test_a_ladder_is_drawn_by_a_thread_so_that_no_client_waits_for_it(
             while not any(each["ladder"] for row in documents(gateway.board) for each in row["refusals"]):
                 await asyncio.sleep(0.01)
                 await gateway.refresh()
-        assert {each.name for each in drawing} == {"ladders_0"}
+        assert {each.name for each in drawing} == {"drawing_0"}
 
     asyncio.run(talk())

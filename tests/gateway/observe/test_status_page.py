@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -182,6 +184,36 @@ def test_only_those_see_it_whom_its_own_rules_let_in(setting: Setting) -> None:
                 assert behind.received == 1
 
     asyncio.run(talk())
+
+
+def test_no_two_threads_make_a_page_while_clients_wait(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many as are asked for would take the interpreter from the event loop again and again."""
+    both, alone = threading.Barrier(2), []
+
+    def made(*arguments: Any) -> Status:
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.05)
+            alone.append(False)
+        both.reset()
+        alone.append(True)
+        return status_of(*arguments)
+
+    monkeypatch.setattr("bothways.gateway.observe.status_page.status_of", made)
+
+    async def talk() -> None:
+        admin = setting.mutual.identity("client", dns=["admin.example"])
+        setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+        setting.path.write_text(setting.path.read_text() + STATUS)
+        async with setting.gateway() as gateway:
+            number = int(gateway.addresses()[-1].removesuffix(" (status)").rpartition(":")[2])
+            opened = [await setting.open(gateway, admin, at=number) for _ in range(3)]
+            answers = await asyncio.gather(*(get(*each) for each in opened))
+        assert [each.split()[1] for each in answers] == [b"200"] * 3
+
+    asyncio.run(talk())
+    assert alone == [True] * 3
 
 
 @pytest.mark.parametrize(
