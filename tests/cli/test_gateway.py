@@ -163,7 +163,7 @@ dns = "client.example"
 """
 MAY = """\
 web: CN=good client may pass
-  deny the retired one: does not hold: another dns, or none
+  deny the retired one: does not hold: the certificate has the dns client.example
   allow dns client.example: holds
   decided: the allow rule dns client.example holds
 """
@@ -173,6 +173,32 @@ web: CN=good client may not pass
   allow dns client.example: holds
   decided: the deny rule the retired one holds
 """
+
+
+@pytest.mark.parametrize(
+    ("names", "rule", "why"),
+    [
+        ([], 'uri = "spiffe://a/b"', "the certificate has the uri spiffe://testing.example/client"),
+        ([], 'email = "a@b.example"', "the certificate has no email"),
+        (["x.example"], 'dns = "a.example"', "the certificate has the dns x.example"),
+        ([f"{each}.example" for each in "abcdef"], 'dns = "x"', "dns a.example, b.example, c.example, d.exa"),
+        (["x.example"], 'ou = "ops"', "another ou, or none"),
+    ],
+)
+def test_explain_shows_what_a_certificate_has_in_place_of_what_a_rule_wants(
+    setting: Setting,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    names: list[str],
+    rule: str,
+    why: str,
+) -> None:
+    who = setting.mutual.identity("client", dns=names)
+    setting.write(f'backend = "127.0.0.1:80"\n[[route.allow]]\n{rule}')
+    status, out, _ = printed(monkeypatch, capsys, "explain", "-c", "gateway.toml", str(who.cert))
+    assert status == 1
+    assert why in out.splitlines()[1]
+    assert ("..." in out.splitlines()[1]) == (len(names) > 5)
 
 
 def test_explain_names_the_rule_that_decides_about_a_certificate(

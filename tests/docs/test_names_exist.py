@@ -23,7 +23,7 @@ from bothways.cli.options.ech import EchType
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Written by the catalogue, which runs the commands of other programs that it shows.
 HAND_WRITTEN = [page for page in PAGES if page.name != "failures.md"]
-# Options of `bench`, of `python -m fleet`, of curl, of tlsfuzzer and of other programs that the pages name.
+# Options of `bench`, of `python -m fleet`, of curl, redis-cli, systemctl, tlsfuzzer and other programs on the pages.
 OTHERS = {
     "--runs",
     "--ems",
@@ -36,6 +36,9 @@ OTHERS = {
     "--news",
     "--cacert",
     "--resolve",
+    "--bind",
+    "--now",
+    "--sni",
 }
 # Arguments of asyncio, httpx, requests and uvicorn.
 OTHERS_ARGUMENTS = {"ssl", "verify", "http"}

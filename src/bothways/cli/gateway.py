@@ -23,8 +23,11 @@ from bothways.gateway.routes.explain import RouteAnswer, RuleAnswer, explained
 from bothways.gateway.routes.routes import Routes, load_routes
 from bothways.trust import files
 from bothways.trust.certificate.files import certificates_in
-from bothways.trust.verdict import Refused
+from bothways.trust.verdict import Names, Refused
 from bothways.workers.supervisor import MOST_WORKERS
+
+LISTED = ("dns", "uri", "email", "ip")  # the kinds of names of which a certificate has a list
+SHOWN_NAMES, NAME_LIMIT = 5, 120
 
 config_option = click.option(
     "-c", "--config", "path", type=FILE, metavar="FILE", help="The configuration file (TOML)."
@@ -183,18 +186,23 @@ def _answer_lines(answer: RouteAnswer) -> list[str]:
     if isinstance(verdict, Refused):
         return lines + [f"  not trusted: {reason} ({reason.rule})" for reason in verdict.reasons]
     for rule in answer.rules:
-        holds = "holds" if rule.holds else _why_not(rule)
+        holds = "holds" if rule.holds else _why_not(rule, verdict.names)
         lines.append(f"  {rule.kind} {visible(rule.name)}: {holds}")
     if answer.decision is not None:
         lines.append(f"  decided: {visible(answer.decision.why)}")
     return lines
 
 
-def _why_not(rule: RuleAnswer) -> str:
+def _why_not(rule: RuleAnswer, names: Names | None) -> str:
     kind, _, outcome = (rule.failing or "").partition(": ")
     if outcome:
         return f"does not hold: the expression is {visible(outcome)}"
-    return f"does not hold: another {kind}, or none"
+    if names is None or kind not in LISTED:
+        return f"does not hold: another {kind}, or none"
+    several = getattr(names, kind)
+    more = ", ..." if len(several) > SHOWN_NAMES else ""
+    texts = ", ".join(visible(each, NAME_LIMIT) for each in several[:SHOWN_NAMES]) + more
+    return f"does not hold: the certificate has {f'the {kind} {texts}' if several else f'no {kind}'}"
 
 
 def _answer_facts(answer: RouteAnswer) -> dict[str, object]:
