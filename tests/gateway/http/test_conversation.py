@@ -424,6 +424,43 @@ def test_a_client_that_is_reset_within_its_request_is_told_so_in_both_lines(
 
 
 @pytest.mark.parametrize("version", ["1.1", "2"])
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_an_end_without_close_notify_is_one_in_order_where_every_request_is_answered(
+    setting: Setting, version: str, is_answered: bool
+) -> None:
+    """RFC 9112 9.8: clients of HTTP end so, as curl does with HTTP/2; within a request something may be missing."""
+
+    async def talk() -> None:
+        head = b"204 No Content\r\n\r\n" if is_answered else b"200 OK\r\nContent-Length: 5\r\n\r\n"
+
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 " + head)
+            await reader.read()
+
+        async with service(answering) as behind:
+            setting.write(behind.route(ANYBODY, keys=HTTP))
+            async with setting.gateway() as gateway:
+                if version == "1.1":
+                    reader, writer = await setting.open(gateway)
+                    writer.write(GET + b"\r\n")
+                    await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+                    await until(lambda: len(told_requests(setting)) == is_answered)
+                    writer.transport.abort()
+                else:
+                    async with raw_client(setting, gateway) as client:
+                        await client.send(request(1))
+                        await client.until(lambda: 1 in client.statuses)
+                        await until(lambda: len(told_requests(setting)) == is_answered)
+                told = {each["kind"]: each for each in await setting.until_reported(2)}
+        connection = told["connection"]
+        expected = ("CLOSED", None) if is_answered else ("CLIENT_TRUNCATED", "CUT")
+        assert (connection["code"], connection["cause"]) == expected
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("version", ["1.1", "2"])
 def test_connections_to_a_service_end_in_order_with_those_of_clients_that_do(
     setting: Setting, version: str
 ) -> None:

@@ -424,7 +424,7 @@ class ClientProtocol(AdmittedProtocol):
         entry, failure = self.entry, self.driver.status.failure
         self.count_bytes()
         self._note_agreed()
-        entry.conclude(failure)
+        entry.conclude(failure, asks=self._conversation is None or not self._conversation.is_idle)
         if entry.peer is not None and self._route is not None and is_refused_access(failure):
             entry.rule = self._route.config.access.decision(entry.peer.verdict).rule
         if failure is not None and getattr(failure, "situation", None) is None:

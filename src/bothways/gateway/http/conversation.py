@@ -31,7 +31,7 @@ from bothways.gateway.http.server1 import LINGER_SECONDS, HTTP1Exchange, HTTP1Se
 from bothways.gateway.http.server2 import HTTP2Exchange, HTTP2Server
 from bothways.gateway.http.services import Services, ToService
 from bothways.gateway.http.websocket import pass_bytes
-from bothways.gateway.log.endings import Code, Ending
+from bothways.gateway.log.endings import NO_REQUEST, Code, Ending
 from bothways.gateway.log.log import RequestEntry
 from bothways.gateway.relay.streams import ByteStream, PlainStream
 from bothways.http2.violations import Rule
@@ -92,6 +92,11 @@ class Conversation:
     def services_reached(self) -> list[Any]:
         """Return the transports of all connections to the service."""
         return [each.transport for each in self._services.reached()]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every request that has come is answered."""
+        return self._is_idle if self._server2 is None else self._server2.is_idle
 
     def drain(self) -> None:
         """Take no other request after those that are being served."""
@@ -154,7 +159,7 @@ class Conversation:
                 return refused.ending
             self._is_idle = False
             if exchange is None:
-                return Ending.of(Code.CLOSED, "the client made no further request")
+                return Ending.of(Code.CLOSED, NO_REQUEST)
             why = await self._serve_one(exchange, server)
             if why is not None:
                 return why

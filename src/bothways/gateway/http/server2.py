@@ -23,7 +23,7 @@ from bothways.gateway.http.messages import (
     body_length,
 )
 from bothways.gateway.http.server1 import Patience, refusal_fields, refusal_text
-from bothways.gateway.log.endings import Code
+from bothways.gateway.log.endings import NO_REQUEST, Code
 from bothways.gateway.relay.streams import ByteStream
 from bothways.http2.heads import split
 from bothways.http2.receiver import ReceivedHead, StreamFailed
@@ -157,15 +157,15 @@ class HTTP2Server:
                 try:
                     async with asyncio.timeout_at(self._asks_until):
                         if not await self._link.take_some(lambda: wire.read(READ_AT_ONCE)):
-                            return "the client made no further request"
+                            return NO_REQUEST
                 except TimeoutError:
                     if self._tasks:
                         self._asks_until = self._after(self._patience.between)
                     elif self._after(0.0) >= self._asks_until:
-                        return "the client made no further request"
+                        return NO_REQUEST
                 self._cancel_reset_requests()
                 if self._link.peer_leaves and self.is_idle:
-                    return "the client made no further request"
+                    return NO_REQUEST
         except (ConnectionError, TimeoutError) as error:
             raise _gone(error) from None
         finally:

@@ -15,6 +15,7 @@ from bothways.errors import InternalError, PeerAlert, PeerFault, TLSError, Trunc
 from bothways.faults import Fault
 
 ALERT = "ALERT_"
+NO_REQUEST = "the client made no further request"
 # What made an end: the error, or its cause or causes where there is none.
 Why = Exception | Cause | tuple[Cause, ...] | None
 
@@ -25,7 +26,9 @@ class Code(Enum):
     CLOSED = "both sides closed, or the client made no further request"
     CLIENT_LEFT = "the client ended before it was verified"
     CLIENT_LOST = "the connection to the client was lost"
-    CLIENT_TRUNCATED = "the client ended without close_notify"
+    CLIENT_TRUNCATED = (
+        "the client ended without close_notify; of HTTP within a request only, since browsers and curl end so"
+    )
     BACKEND_LOST = "the connection to the service was lost, or what it sent was not HTTP"
     BACKEND_REFUSED = "the service refused our certificate by an answer of its own"
     BACKEND_UNREACHABLE = "the service could not be reached"
@@ -87,6 +90,11 @@ class Ending:
     def of(cls, code: Code, text: str, why: Why = None) -> Ending:
         """Return one that is not of TLS."""
         return cls(code.name, text, why)
+
+
+def is_end_between_records(failure: Exception | None) -> bool:
+    """Whether a peer ended without close_notify, and neither within a record nor by a reset."""
+    return isinstance(failure, Truncated) and failure.loss is None and not failure.in_record
 
 
 def ending_of(error: Exception, *, is_verified: bool) -> Ending:

@@ -14,7 +14,15 @@ from typing import Any
 from bothways.describe.escape import visible
 from bothways.errors import PeerFault, TLSError
 from bothways.gateway.log.causes import causes_of
-from bothways.gateway.log.endings import Ending, ending_of, ending_of_client, is_verdict
+from bothways.gateway.log.endings import (
+    NO_REQUEST,
+    Code,
+    Ending,
+    ending_of,
+    ending_of_client,
+    is_end_between_records,
+    is_verdict,
+)
 from bothways.roles import Role
 from bothways.servers.report_limits import ReportLimits
 from bothways.tls.driver import ConnectionStatus
@@ -57,8 +65,14 @@ class ConnectionEntry:
     proxy: str | None = None
     leads_to: str | None = None
 
-    def conclude(self, failure: Exception | None) -> None:
-        """Note what was decided of the client at last, also of one that was let in before, and why it ended."""
+    def conclude(self, failure: Exception | None, *, asks: bool = True) -> None:
+        """Note what was decided of the client at last, also of one that was let in before, and why it ended.
+
+        asks: false where its requests of HTTP are all answered. Then nothing is missing, and an end without
+        close_notify, as of browsers and curl, is one in order (RFC 9112 9.8).
+        """
+        if not asks and self.ending is None and is_end_between_records(failure):
+            self.ending = Ending.of(Code.CLOSED, NO_REQUEST)
         if isinstance(failure, TLSError):
             self.failure = failure
         if isinstance(failure, PeerFault):
