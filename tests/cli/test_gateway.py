@@ -114,7 +114,7 @@ def test_a_socket_of_systemd_that_no_listener_names_is_a_warning(
     setting.path.write_text(re.sub(r"^port = .*$", names, text, flags=re.MULTILINE), encoding="utf-8")
     status, _, err = printed(monkeypatch, capsys, "-c", "gateway.toml")
     assert (status, err.count("warning: systemd has passed the socket")) == (1, 1)
-    assert "the socket other, which no [[listener]] names" in err
+    assert "the socket other, which no [[listener]] or [[tunnel]] names" in err
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_key(
