@@ -200,12 +200,13 @@ def test_no_byte_passes_by_rules_that_are_no_longer_in_use(setting: Setting) -> 
                 writer.write(b"before")
                 await reader.readexactly(6)
                 setting.write(behind.route('[[route.allow]]\ndns = "nobody.example"'))
-                reloading = asyncio.create_task(setting.reload())
-                while not reloading.done():
+                before, reloading = gateway.routes, asyncio.create_task(setting.reload())
+                while gateway.routes is before:
                     await asyncio.sleep(0)
                 writer.write(b"after")
                 with pytest.raises(PeerAlert, match="access_denied"):
                     await reader.read()
+                assert await reloading
             assert behind.received == 6
 
     asyncio.run(talk())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +14,7 @@ import pki
 from bothways import ClientConfig, Credentials, PeerAlert
 from bothways.aio import connect
 from bothways.gateway.reload.current import LOOKS_FAIL, LOOKS_GO_ON, Current
+from bothways.gateway.routes.routes import Routes
 from bothways.servers import lasting_problem
 from bothways.testing.identities import Identities
 from gateway_talk import Setting, port, service, until
@@ -106,6 +109,29 @@ def test_a_burst_of_reloads_reads_once_more_after_the_one_that_runs(setting: Set
                 assert await setting.reload()
 
     asyncio.run(talk())
+
+
+def test_what_there_is_to_warn_of_holds_up_no_client(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is found in a thread, since a file may name hundreds of certificates."""
+    threads: list[bool] = []
+    original = Routes.warnings
+
+    def warnings(routes: Routes) -> Iterator[str]:
+        threads.append(threading.current_thread() is threading.main_thread())
+        return original(routes)
+
+    async def talk() -> None:
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway():
+                monkeypatch.setattr(Routes, "warnings", warnings)
+                setting.write(behind.route(), limits={"connections": 77})
+                assert await setting.reload()
+
+    asyncio.run(talk())
+    assert threads == [False]
 
 
 def test_a_look_that_fails_again_and_again_is_told_once(

@@ -86,10 +86,11 @@ class Following:
 
     async def _take(self, change: Change) -> None:
         await self._gateway.take(change.routes)
-        self._current.take(change)
         self._serves(self._generation + 1)
         self._meter.count(Metric.RELOADS, "taken")
-        self._gateway.auditor.change("reload", self._current.routes.config.path, change.text, change.changed)
+        self._gateway.auditor.change("reload", change.routes.config.path, change.text, change.changed)
+        # In a thread: with hundreds of certificates it takes long to find what there is to warn of.
+        await asyncio.get_running_loop().run_in_executor(None, self._current.take, change)
 
     def _serves(self, generation: int) -> None:
         self._generation = generation
