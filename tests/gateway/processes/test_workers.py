@@ -163,6 +163,25 @@ def test_one_process_reads_and_checks_a_long_crl_for_all(setting: Setting) -> No
         assert all(says(each, b"three") for each in good)
 
 
+def test_the_audit_file_tells_a_change_before_whom_it_ends(setting: Setting) -> None:
+    """The supervisor tells the one, and workers the other."""
+    with behind() as port:
+        setting.write(f'backend = "127.0.0.1:{port}"\n{ANYBODY}', audit={"file": "audit.log"})
+        revoked = setting.mutual.identity("client", dns=["r.example"])
+        with (
+            running(setting) as server,
+            setting.mutual.client(revoked).connect("127.0.0.1", int(server.port)) as channel,
+        ):
+            assert says(channel, b"one")
+            setting.mutual.revoke(revoked)
+            with pytest.raises(PeerAlert, match="certificate_revoked"):
+                channel.recv(1)
+            path = setting.folder / "audit.log"
+            until(lambda: "withdrawn" in path.read_text())
+        actions = [json.loads(line)["action"] for line in path.read_text().splitlines()]
+        assert actions == ["start", "allowed", "reload", "withdrawn"]
+
+
 def counted_gateway(*words: str) -> list[str]:
     program = Path(__file__).with_name("counted_gateway.py")
     return [sys.executable, "-W", "error", str(program), *words]

@@ -382,9 +382,14 @@ class Workers:
     def _hand_out(
         self, change: Change, sealed: SealedGeneration, opened: dict[ListenerAddress, list[socket.socket]]
     ) -> None:
-        """Hand a change to all workers, before anything else is done with it."""
+        """Hand a change to all workers, before it is found what there is to tell of it."""
         self._generation = sealed.number
         self._is_handed_out = True
+        self._meter.slot.state.set(GENERATION, self._generation)
+        self._meter.count(Metric.RELOADS, "taken")
+        self._auditor.change(
+            "reload", self._path, change.text, change.changed
+        )  # it comes before whom it ends
         with contextlib.closing(sealed):
             for number, channel in self._channels.items():
                 new = {str(address): several[number - 1] for address, several in opened.items()}
@@ -394,9 +399,6 @@ class Workers:
                     sealed.send(channel, new, until)
                 except OSError:
                     self._end(number)
-        self._meter.slot.state.set(GENERATION, self._generation)
-        self._meter.count(Metric.RELOADS, "taken")
-        self._auditor.change("reload", self._path, change.text, change.changed)
         self._current.take(change)  # whoever is started from here on begins with it
 
     def _end(self, number: int) -> None:
