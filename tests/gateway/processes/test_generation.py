@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import resource
@@ -106,6 +107,36 @@ def test_memory_that_could_still_change_is_not_taken() -> None:
         with pytest.raises(OSError, match="is not sealed"):
             received(there)
     os.close(memory)
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_memory_cannot_be_executed_where_the_system_knows_of_that(
+    monkeypatch: pytest.MonkeyPatch, knows: bool
+) -> None:
+    """The sysctl vm.memfd_noexec may demand it; Linux before 6.3 refuses the flag."""
+    made, noexec_seal, seal_exec = os.memfd_create, 8, 0x20
+
+    def as_there(name: str, flags: int) -> int:
+        if flags & noexec_seal and not knows:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        return made(name, flags)
+
+    try:
+        os.close(made("test", noexec_seal))
+    except OSError:
+        pytest.skip("this kernel has no MFD_NOEXEC_SEAL")
+    monkeypatch.setattr(os, "memfd_create", as_there)
+    here, there = channel_pair()
+    sealed = SealedGeneration(2, "text", {}, frozenset())
+    with here, there:
+        for _ in range(2):
+            sealed.send(here, {}, 0.0)
+        generation = received(there)
+        assert generation is not None and generation.text == "text"
+        _, [memory], _, _ = socket.recv_fds(there, 100, 1)
+        assert bool(fcntl.fcntl(memory, fcntl.F_GET_SEALS) & seal_exec) == knows
+        os.close(memory)
+    sealed.close()
 
 
 def test_nobody_can_change_what_was_handed_out() -> None:

@@ -27,6 +27,7 @@ TAKE_SECONDS = 10.0  # for a worker to apply a generation; after that it serves 
 TELL_SECONDS = 0.5  # how often a worker that applies one says that it makes progress
 _HEAD = struct.Struct("!QQd")  # the number of a generation, the length of its index, until when it is in time
 _NEWS = struct.Struct("!Q?")  # the number of a generation, and whether it is in use
+_NOEXEC_SEAL = 8  # MFD_NOEXEC_SEAL of Linux 6.3
 _SEALS = ("F_SEAL_SEAL", "F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_WRITE")
 
 
@@ -77,7 +78,7 @@ class SealedGeneration:
         ).encode()
         self.number = number
         self._index_size = len(index)
-        self._memory = os.memfd_create("bothways", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._memory = _sealable_memory()
         try:
             with open(self._memory, "wb", closefd=False) as file:
                 file.write(index)
@@ -116,7 +117,7 @@ def received(channel: socket.socket) -> Generation | None:
     names = json.loads(data[_HEAD.size :])
     sockets = {name: socket.socket(fileno=each) for name, each in zip(names, others, strict=True)}
     try:
-        if fcntl.fcntl(memory, fcntl.F_GET_SEALS) != _seals():
+        if _seals() & ~fcntl.fcntl(memory, fcntl.F_GET_SEALS):  # there may be F_SEAL_EXEC, too
             raise OSError("the memory of a generation is not sealed")
         with mmap.mmap(memory, 0, access=mmap.ACCESS_READ) as whole:
             index = json.loads(whole[:length])
@@ -181,6 +182,15 @@ def progressed(channel: socket.socket) -> int | None:
             number, is_in_use = _NEWS.unpack(data)
             newest = number if is_in_use else newest or 0
     return newest
+
+
+def _sealable_memory() -> int:
+    """Return the descriptor of memory that cannot be executed, which vm.memfd_noexec may demand (sysctl)."""
+    flags = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING
+    try:
+        return os.memfd_create("bothways", flags | _NOEXEC_SEAL)
+    except OSError:  # an older kernel does not know that
+        return os.memfd_create("bothways", flags)
 
 
 def _seals() -> int:
