@@ -6,7 +6,7 @@ days from `NOW`. Alternative names read `DNS:a.example`, `IP:127.0.0.1`, `URI:sp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -315,6 +315,7 @@ def crl(
     digest: str = "SHA256",
     extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
     entry_extra: Sequence[tuple[x509.ExtensionType, bool]] = (),
+    entries: Iterable[x509.RevokedCertificate] = (),
 ) -> bytes:
     """A revocation list in DER. revoked: certificates, with a reason such as "key_compromise" or without."""
     signer = signed_by or by.key
@@ -337,6 +338,8 @@ def crl(
     for each in revoked:
         issued, reason = each if isinstance(each, tuple) else (each, None)
         builder = builder.add_revoked_certificate(revoked_entry(issued, reason, entry_extra))
+    for entry in entries:
+        builder = builder.add_revoked_certificate(entry)
     algorithm = (
         DIGESTS[digest] if isinstance(signer, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
     )

@@ -12,10 +12,11 @@ from bothways.trust.certificate.parsed import ParsedCertificate
 from bothways.trust.crl import revocation_list
 from bothways.trust.crl.handed_over import handed_over, size_of, taken_over
 from bothways.trust.crl.revocation_list import CRL
-from pki import crl, issue, issuing_point, key, name, root
+from pki import crl, issue, issuing_point, key, name, revoked_entry, root
 
 ROOT = root()
 LISTED = [issue(f"c{each}", ROOT, serial=each + 1) for each in range(100)]
+NAMED = ("one", "other")
 STRANGER = issue("stranger", ROOT, serial=1000)
 
 
@@ -80,6 +81,26 @@ def test_issuers_and_problems_are_taken_over() -> None:
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\5\0")
     assert taken(CRL(crl(ROOT, LISTED[0], entry_extra=[(unknown, True)]))).problem
     assert len(taken(CRL(crl(ROOT)))) == 0
+
+
+def test_what_is_decoded_of_a_long_indirect_crl_does_not_grow_with_its_entries() -> None:
+    """Each of 300,000 entries with an issuer of its own kept the event loop of a worker for half a second."""
+
+    def of(count: int) -> CRL:
+        several = []
+        for number, listed in enumerate(LISTED[:count]):
+            who = x509.CertificateIssuer([x509.DirectoryName(name(NAMED[number % 2]))])
+            several.append(revoked_entry(listed, None, [(who, True)]))
+        return CRL(crl(ROOT, entries=several, point=issuing_point(indirect=True)))
+
+    few, many = of(10), of(100)
+    sizes = [len(json.dumps(handed_over(each)[0])) for each in (few, many)]
+    assert abs(sizes[0] - sizes[1]) < 20
+    found = taken(many)
+    for each in range(100):
+        serial = bytes([each + 1])
+        theirs = [ParsedCertificate(root(who).der).normal_subject for who in NAMED]
+        assert [found.lists(serial, who) for who in theirs] == [each % 2 == 0, each % 2 == 1]
 
 
 def test_a_long_crl_whose_digest_is_known_is_not_left_to_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:

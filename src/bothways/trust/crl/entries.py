@@ -5,7 +5,7 @@ Only an entry that is looked up is decoded.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,12 +67,9 @@ class Entries:
         while at < len(index.keys) and index.keys[at] >> 32 == key >> 32:
             place = (index.keys[at] & 0xFFFFFFFF) + index.start
             _, its_serial, times, stop = next(entries_between(self._der, place, index.end))
-            if its_serial == serial and normal_issuer in self._issuers_at(place):
+            if its_serial == serial and normal_issuer in index.issuers_at(place):
                 yield times, stop
             at += 1
-
-    def _issuers_at(self, place: int) -> frozenset[bytes]:
-        return self.index.issuers[bisect_right(self.index.issuers_from, place) - 1]
 
     def _entry(self, times: int, stop: int) -> CRLEntry:
         """Read an entry; one whose date or reason cannot be decoded still is a revocation."""

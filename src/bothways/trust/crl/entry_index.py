@@ -7,6 +7,7 @@ Entries are read in slices, and each slice is checked by the parser: nothing her
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from zlib import crc32
@@ -41,18 +42,23 @@ _NAMES_ISSUER = bytes([OBJECT_IDENTIFIER, len(_ENTRY_ISSUER)]) + _ENTRY_ISSUER
 class EntryIndex:
     """Where the entries between two positions in the DER of a CRL are.
 
-    keys: of each entry the checksum of its serial number, and its distance from the start; in order.  issuers_from:
-    positions from which entries are of the issuers at the same place of `issuers`, each a set of names in normal form.
-    problem: what in the entries cannot be processed, so that the CRL does not prove that a certificate is good; or
-    None.
+    keys: of each entry the checksum of its serial number, and its distance from the start; in order.  issuers: sets of
+    names in normal form.  issuers_from, issuers_there: positions from which entries are of other issuers than before,
+    and the number of their set.  problem: what in the entries cannot be processed, so that the CRL does not prove that
+    a certificate is good; or None.
     """
 
     start: int
     end: int
     keys: Sequence[int]
-    issuers_from: list[int]
-    issuers: list[frozenset[bytes]]
+    issuers_from: Sequence[int]
+    issuers_there: Sequence[int]
+    issuers: Sequence[frozenset[bytes]]
     problem: str | None = None
+
+    def issuers_at(self, place: int) -> frozenset[bytes]:
+        """Return the issuers of the certificate of the entry at a position."""
+        return self.issuers[self.issuers_there[bisect_right(self.issuers_from, place) - 1]]
 
 
 def index_entries(
@@ -78,11 +84,15 @@ class _Indexing:
     start: int
     end: int
     issuer: bytes
+    problem: str | None = None
     _issuers_of: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
+    _numbers: dict[frozenset[bytes], int] = field(default_factory=dict)
+    _from: array[int] = field(default_factory=lambda: array("Q"))
+    _there: array[int] = field(default_factory=lambda: array("Q"))
 
     def index(self, check: SliceCheck, progress: Progress | None) -> EntryIndex:
         """Index all entries."""
-        index = EntryIndex(self.start, self.end, array("Q"), [self.start], [frozenset({self.issuer})])
+        self._note_issuers(self.start, frozenset({self.issuer}))
         parts = [array("Q") for _ in range(_PARTS)]
         at = self.start
         while at < self.end:
@@ -90,15 +100,16 @@ class _Indexing:
             check(at, stop)
             self._add(places, parts)
             if self._has(_NAMES_ISSUER, at, stop) or self._has(_CRITICAL, at, stop):
-                self._process_extensions(at, stop, index)
+                self._process_extensions(at, stop)
             at = stop
             if progress is not None:
                 progress((at - self.start) / (self.end - self.start))
         keys = array("Q")
         for part in parts:
             keys.fromlist(sorted(part))
-        index.keys = keys
-        return index
+        return EntryIndex(
+            self.start, self.end, keys, self._from, self._there, tuple(self._numbers), self.problem
+        )
 
     def _places_from(self, at: int) -> tuple[list[int], int]:
         """Return where the entries of a slice begin, if it has nothing else, and where the slice ends."""
@@ -129,31 +140,35 @@ class _Indexing:
         """Whether it is between two positions; most CRLs have no extensions that have to be processed."""
         return self.der.find(pattern, at, stop) >= 0
 
-    def _process_extensions(self, at: int, stop: int, index: EntryIndex) -> None:
+    def _process_extensions(self, at: int, stop: int) -> None:
         """Process certificateIssuer (RFC 5280 5.3.3) and unknown critical extensions of entries."""
         der = self.der
         for place, _, times, end in entries_between(der, at, stop):
             rest = times + 2 + der[times + 1]
             if rest < end:
                 first, last = expect_element(der, rest, end, SEQUENCE, "extensions")
-                self._process_entry(place, extensions_in(der, first, last), index)
+                self._process_entry(place, extensions_in(der, first, last))
 
-    def _process_entry(
-        self, place: int, extensions: Iterator[tuple[bytes, bool, bytes]], index: EntryIndex
-    ) -> None:
+    def _process_entry(self, place: int, extensions: Iterator[tuple[bytes, bool, bytes]]) -> None:
         named: list[frozenset[bytes]] = []
         for oid, critical, value in extensions:
             if oid == _ENTRY_ISSUER:
-                named.append(self._certificate_issuer(value, index))
+                named.append(self._certificate_issuer(value))
             elif critical and oid not in (ENTRY_REASON, _ENTRY_INVALIDITY):
-                index.problem = index.problem or "an entry has a critical extension that we do not support"
+                self.problem = self.problem or "an entry has a critical extension that we do not support"
         if named:
-            index.issuers_from.append(place)
-            index.issuers.append(frozenset[bytes]().union(*named))
+            self._note_issuers(place, frozenset[bytes]().union(*named))
         if len(named) > 1:
-            index.problem = index.problem or "an entry names the certificate issuer twice"
+            self.problem = self.problem or "an entry names the certificate issuer twice"
 
-    def _certificate_issuer(self, value: bytes, index: EntryIndex) -> frozenset[bytes]:
+    def _note_issuers(self, place: int, issuers: frozenset[bytes]) -> None:
+        """Note of which issuers entries are from a position on."""
+        number = self._numbers.setdefault(issuers, len(self._numbers))
+        if not self._there or self._there[-1] != number:
+            self._from.append(place)
+            self._there.append(number)
+
+    def _certificate_issuer(self, value: bytes) -> frozenset[bytes]:
         """Return the directory names of an entry's certificateIssuer; any of them may be the issuer."""
         if value not in self._issuers_of:
             try:
@@ -161,7 +176,7 @@ class _Indexing:
             except ValueError as error:
                 self._issuers_of[value] = frozenset()
                 problem = f"the certificate issuer of an entry cannot be read: {error}"
-                index.problem = index.problem or problem
+                self.problem = self.problem or problem
         return self._issuers_of[value]
 
 

@@ -16,7 +16,7 @@ from bothways.trust.crl.revocation_list import CRL
 
 Facts = dict[str, Any]  # for JSON
 
-_KEY_OCTETS = array("Q").itemsize
+_NUMBER_OCTETS = array("Q").itemsize
 
 
 def handed_over(crl: CRL) -> tuple[Facts, bytes]:
@@ -30,35 +30,41 @@ def handed_over(crl: CRL) -> tuple[Facts, bytes]:
         "place": [index.start, index.end],
         "entries": len(index.keys),
         "names": [each.hex() for each in names],
-        "issuers_from": index.issuers_from,
+        "issuer_changes": len(index.issuers_from),
         "issuers": [sorted(numbers[name] for name in each) for each in index.issuers],
         "problem": index.problem,
         "digest": digest.hex(),
         "signed_digest": None if signed_digest is None else signed_digest.hex(),
     }
-    keys = array("Q", index.keys).tobytes()
-    return facts, crl.der + bytes(_padding(crl.size)) + keys
+    numbers_there = (index.keys, index.issuers_from, index.issuers_there)
+    return facts, b"".join(
+        (crl.der, bytes(_padding(crl.size)), *(array("Q", each).tobytes() for each in numbers_there))
+    )
 
 
 def taken_over(facts: Facts, memory: mmap) -> CRL:
     """Return a CRL. facts, memory: those of `handed_over`; the memory stays in use as long as the CRL."""
     size, names = facts["size"], [bytes.fromhex(each) for each in facts["names"]]
-    at = size + _padding(size)
-    keys = memoryview(memory)[at : at + facts["entries"] * _KEY_OCTETS].cast("Q")
+    whole = memoryview(memory)[size + _padding(size) : size_of(facts)].cast("Q")
+    entries = facts["entries"]
+    middle = entries + facts["issuer_changes"]
     issuers = [frozenset(names[number] for number in each) for each in facts["issuers"]]
     start, end = facts["place"]
-    index = EntryIndex(start, end, keys, facts["issuers_from"], issuers, facts["problem"])
+    index = EntryIndex(
+        start, end, whole[:entries], whole[entries:middle], whole[middle:], issuers, facts["problem"]
+    )
     return CRL.of_memory(memory, size, index, bytes.fromhex(facts["digest"]), _octets(facts["signed_digest"]))
 
 
 def size_of(facts: Mapping[str, Any]) -> int:
     """Return how many octets a CRL takes with its index."""
     size = int(facts["size"])
-    return size + _padding(size) + int(facts["entries"]) * _KEY_OCTETS
+    numbers = int(facts["entries"]) + 2 * int(facts["issuer_changes"])
+    return size + _padding(size) + numbers * _NUMBER_OCTETS
 
 
 def _padding(size: int) -> int:
-    return -size % _KEY_OCTETS
+    return -size % _NUMBER_OCTETS
 
 
 def _octets(text: str | None) -> bytes | None:
