@@ -17,6 +17,7 @@ from bothways.gateway.server import Gateway
 from bothways.servers.resets import end_by_reset
 from gateway.http.test_client2 import BY_HTTP2, GET, answering, head
 from gateway.http.test_link2 import Client
+from gateway.routes.test_backends import TLS
 from gateway_http import HTTP, OK
 from gateway_talk import ANYBODY, Setting, port, service, until
 from tunnel_talk import connected, echoed, table, tls_server, write
@@ -170,5 +171,39 @@ def test_a_program_in_a_tunnel_that_has_ended_is_freed_at_once(setting: Setting,
                     kinds = garbage.kinds()
                     assert not kinds, "\n".join(map(str, sorted(kinds.items())))
                     writer.close()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("is_revoked_before", [True, False])
+def test_a_service_over_tls_that_is_not_trusted_is_freed_at_once(
+    setting: Setting, is_revoked_before: bool
+) -> None:
+    """By a request of HTTP/2 that does not reach it, or with the client of a connection that it had."""
+    mutual = setting.mutual
+    theirs = mutual.identity("server", "revoked" if is_revoked_before else "good", dns=["localhost"])
+    mine = mutual.identity("client")
+    tls = TLS.format(name="localhost", cert=mine.cert.name, key=mine.key.name)
+
+    async def talk() -> None:
+        async with tls_server(setting, theirs) as server:
+            mode = HTTP if is_revoked_before else ""
+            setting.write(f'backend = "127.0.0.1:{tunnel_talk.port(server)}"\n{mode}\n{ANYBODY}\n{tls}')
+            async with setting.gateway() as gateway:
+                with Garbage() as garbage:
+                    if is_revoked_before:
+                        reader, writer = await setting.open(gateway, alpn=("h2",))
+                        assert (await Client(reader, writer).ask())[0] == 502
+                        del reader
+                    else:
+                        writer = await ask(setting, gateway, None)
+                        mutual.revoke(theirs)
+                        await until(lambda: not gateway.clients)
+                    writer.close()
+                    await until(lambda: not gateway.clients)
+                    setting.writers.clear()
+                    del writer
+                    await asyncio.sleep(0.1)
+                    assert garbage.kinds() == {}
 
     asyncio.run(talk())

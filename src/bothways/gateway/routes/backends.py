@@ -45,6 +45,10 @@ class Unreached:
     in_time: bool = True
     why: Why = None
 
+    def __post_init__(self) -> None:
+        if isinstance(self.why, BaseException):
+            self.why.with_traceback(None)  # whose frames keep the connection, which keeps it
+
     @property
     def ending(self) -> Ending:
         """Why a connection ends that cannot be without the service."""
