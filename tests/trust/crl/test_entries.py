@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bothways.trust.certificate.parsed import ParsedCertificate
-from bothways.trust.crl.entries import CRLEntry
-from bothways.trust.crl.entry_index import entries_between
+from bothways.trust.crl.entries import CRLEntry, Entries
+from bothways.trust.crl.entry_index import entries_between, index_entries
 from bothways.trust.crl.revocation_list import CRL
 from bothways.trust.der import elements, encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, leaf, name, root
@@ -283,6 +283,16 @@ def test_an_entry_with_long_lengths_is_decoded():
     """X.690 8.1.3: lengths in more than one byte."""
     long = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x04\x7f" + bytes(127))
     assert ask(CRL(crl(ROOT, ONE, entry_extra=[(long, False)])), ONE) is not None
+
+
+@pytest.mark.parametrize("size", [20, 127, 128, 129, 200, 300])
+def test_an_entry_is_found_however_long_its_serial_number_is(size):
+    """RFC 5280 4.1.2.2 allows 20 octets; a certificate with more of them is revoked all the same."""
+    several = [bytes([each]) * size for each in (1, 2, 3)]
+    der = b"".join(encoded(0x30, encoded(2, each), TIME) for each in several[:2])
+    entries = Entries(der, index_entries(der, 0, len(der), b"issuer", lambda *_: None), NOW)
+    assert [entries.has(each, b"issuer") for each in several] == [True, True, False]
+    assert entries.find(several[1], b"issuer") is not None
 
 
 def test_dates_of_the_last_century_are_read():

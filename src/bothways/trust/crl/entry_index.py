@@ -188,11 +188,16 @@ def entries_between(der: Octets, at: int, end: int) -> Iterator[tuple[int, bytes
             stop = start + der[at + 1]
         else:
             tag, start, stop = element(der, at, end)
-        serial_end = start + 2 + der[start + 1]
+        size = der[start + 1]
+        if size < 0x80:
+            first = start + 2
+            serial_end = first + size
+        else:
+            _, first, serial_end = element(der, start, stop)
         times_end = serial_end + 2 + der[serial_end + 1]
         if tag != SEQUENCE or der[start] != _INTEGER or not serial_end < times_end <= stop <= end:
             raise ValueError(f"no CRL entry at byte {at}")
-        yield at, der[start + 2 : serial_end], serial_end, stop
+        yield at, der[first:serial_end], serial_end, stop
         at = stop
 
 
