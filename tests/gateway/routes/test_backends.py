@@ -13,7 +13,8 @@ import identities
 from bothways import ServerConfig, TLSError, Truncated
 from bothways.aio import start_server
 from bothways.trust.revocation import Revocation
-from gateway_talk import ANYBODY, Setting, delayed, until
+from gateway_talk import ANYBODY, Setting, delayed, service, until
+from tunnel_talk import connected, table, write
 
 pytestmark = pytest.mark.network
 
@@ -221,6 +222,55 @@ def test_a_service_that_is_revoked_after_a_reload_is_ended(setting: Setting) -> 
                 mutual.revoke(theirs)
                 [reported] = await setting.until_reported()
         assert "revoked" in reported["ended"]
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("way", ["tcp", "http", "tunnel"])
+def test_a_connection_to_a_service_that_is_given_up_while_tls_begins_takes_no_socket_from_others(
+    setting: Setting, way: str
+) -> None:
+    """The service still gets its alert; a socket that was closed before had its number given to another one."""
+    mutual = setting.mutual
+    got: list[bytes] = []
+    began, over = asyncio.Event(), asyncio.Event()
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(b"\x16\x03\x03\x00\x7a\x02")  # a part of a ServerHello
+        began.set()
+        got.append(await reader.read(65536))
+        await over.wait()
+
+    async def talk() -> None:
+        async with service(begin) as behind:
+            where = behind.server.sockets[0].getsockname()[1]
+            mine = mutual.identity("client")
+            if way == "tunnel":
+                write(setting, "[times]\nconnect = 0.3\n", table(setting, where))
+            else:
+                tls = TLS.format(name="localhost", cert=mine.cert.name, key=mine.key.name)
+                setting.write(
+                    f'backend = "127.0.0.1:{where}"\nmode = "{way}"\n{ANYBODY}\n{tls}', times={"connect": 0.3}
+                )
+            async with setting.gateway() as gateway:
+                if way == "tunnel":
+                    writer = (await connected(setting))[1]
+                else:
+                    writer = (await setting.open(gateway))[1]
+                    writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                await began.wait()
+                await asyncio.sleep(0.1)  # what the service sent is with the gateway
+                if way == "http":  # in other ways it is not read from, and the time ends it
+                    writer.transport.abort()
+                await setting.until_reported()
+                for _ in range(8):
+                    _, other = await asyncio.open_connection("127.0.0.1", where)
+                    setting.writers.append(other)
+                await until(lambda: got)
+                over.set()
+                writer.close()
+        assert got[0].startswith(b"\x15\x03\x03\x00\x02")
 
     asyncio.run(talk())
 

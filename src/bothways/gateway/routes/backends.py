@@ -14,13 +14,14 @@ from bothways.aio.connecting import connected_socket, over
 from bothways.aio.opening import ClientOpening
 from bothways.aio.transport import TLSTransport
 from bothways.diagnosis.causes import Cause
-from bothways.errors import StartTLSFailed, TLSError
+from bothways.errors import ConfigError, StartTLSFailed, TLSError
 from bothways.gateway.log.endings import Code, Ending, Why
 from bothways.gateway.relay.relay import PlainEnd, Relay, TLSEnd
 from bothways.gateway.relay.streams import ByteStream
 from bothways.gateway.routes.routes import Route, is_same_trust, svid_problem
 from bothways.starttls import Accepted, greeting_of
 from bothways.tls.config import ClientConfig
+from bothways.tls.events import Observer
 from bothways.tls.handshake.settings import Settings
 
 Way = Callable[[Callable[[], asyncio.BaseProtocol]], Awaitable[object]]
@@ -84,18 +85,33 @@ async def _connected(protocol: Service, route: Route, backend: Address, head: by
     try:
         if head:
             await loop.sock_sendall(sock, head)
-        if route.client is not None and tls is not None:
-            client, name = route.client, tls.server_name
-
-            async def over_tls(made: Callable[[], asyncio.BaseProtocol]) -> object:
-                return await create_connection(made, None, None, client, name, sock=sock, timeout=None)
-
-            await greeted(over_tls, protocol, route.config.starttls)
-        else:
-            await greeted(plain_way(sock), protocol, route.config.starttls)
     except BaseException:
-        if protocol.transport is None:
-            sock.close()
+        sock.close()
+        raise
+    way = plain_way(sock)
+    if route.client is not None and tls is not None:
+        way = partial(over_tls, sock, route.client, tls.server_name)
+    await greeted(way, protocol, route.config.starttls)
+
+
+async def over_tls(
+    sock: socket.socket,
+    client: ClientConfig,
+    name: str,
+    made: Callable[[], asyncio.BaseProtocol],
+    observer: Observer | None = None,
+) -> object:
+    """Connect a protocol by TLS over a connected socket, which belongs to its transport from then on.
+
+    That may have an alert to deliver when this is cancelled: whoever closes the socket then ends the connection that
+    gets its number. The parameters are as for `create_connection`.
+    """
+    try:
+        return await create_connection(
+            made, None, None, client, name, sock=sock, timeout=None, observer=observer
+        )
+    except ConfigError:  # before there was a transport
+        sock.close()
         raise
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from bothways.addresses import Address
-from bothways.aio.client import create_connection
 from bothways.aio.connecting import connected_socket
 from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
@@ -24,7 +23,7 @@ from bothways.gateway.config.tunnel import CONNECTIONS
 from bothways.gateway.listeners.serving import ServedListener, served
 from bothways.gateway.log.endings import Code, Ending, ending_of
 from bothways.gateway.relay.relay import Ended, PlainEnd, Relay
-from bothways.gateway.routes.backends import judge_again
+from bothways.gateway.routes.backends import judge_again, over_tls
 from bothways.gateway.tunnels.metrics import TunnelMetrics
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Protocol, StartTLS
@@ -214,14 +213,10 @@ async def _connected(relay: Relay, settings: TunnelSettings, observer: Observer 
     try:
         if settings.starttls is not None:
             await _request_tls(sock, StartTLS(settings.starttls, settings.name))
-        await create_connection(
-            lambda: relay.service, None, None, settings.config, settings.name,
-            sock=sock, timeout=None, observer=observer,
-        )  # fmt: skip
     except BaseException:
-        if relay.service.transport is None:
-            sock.close()
+        sock.close()
         raise
+    await over_tls(sock, settings.config, settings.name, lambda: relay.service, observer)
 
 
 def _made(tunnel: Tunnel) -> asyncio.BaseProtocol:
