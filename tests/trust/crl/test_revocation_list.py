@@ -16,6 +16,7 @@ from bothways.trust.crl.revocation_list import ALL_REASONS, CRL, MAX_HEADER, crl
 from bothways.trust.der import encoded, expect_element
 from pki import DAY, NOW, crl, issue, issuing_point, key, leaf, name, root
 from pki import der as encode
+from trust.crl.test_entries import entries_of
 
 ROOT = root()
 ONE, TWO, THREE = (leaf(ROOT, f"{each}.example") for each in ("one", "two", "three"))
@@ -230,6 +231,18 @@ def test_no_prefix_of_a_crl_is_a_crl(length):
     """RFC 5280 5.1."""
     with pytest.raises(ValueError, match=r".+"):
         CRL(LIST[:length])
+
+
+def test_entries_behind_an_empty_list_of_entries_are_no_crl():
+    """RFC 5280 5.1: there is one list. Whoever reads the first alone does not find who is revoked."""
+    start, _, end = entries_of(LIST)
+    at, whole = expect_element(LIST, 0, len(LIST), 0x30, "list")
+    tbs, rest = expect_element(LIST, at, whole, 0x30, "tbs")
+    for more in (b"\x30\x00", LIST[start:end]):
+        signed = encoded(0x30, LIST[tbs:start], b"\x30\x00", more, LIST[end:rest])
+        with pytest.raises(ConfigError, match="CRL 1 cannot be read"):
+            crls_in(encoded(0x30, signed, LIST[rest:whole]), "a")
+    assert len(crls_in(crl(ROOT), "a")[0]) == 0
 
 
 def test_an_extension_that_stands_twice_and_an_unknown_version_are_refused():

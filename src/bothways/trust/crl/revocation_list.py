@@ -221,6 +221,8 @@ class CRL:
         progress: called now and then with the fraction that was read, from 0 to 1.
         """
         if self._entries is None:
+            if self._parts.start == self._parts.end:
+                open_crl(self.der)  # which has no slice that is checked
             place = (self._octets, self._parts.start, self._parts.end, self.normal_issuer)
             return self._use(attempt("entries", index_entries, *place, self._check_slice, progress))
         return self._entries
