@@ -12,6 +12,8 @@ import identities
 from aio_talk import run
 from bothways import UsageError
 from bothways.aio import connect, create_connection
+from bothways.aio.connecting import opened
+from bothways.aio.turns import TURN_SECONDS, UNLIMITED_SECONDS, turns_of
 from bothways.diagnosis.failure import explain_failure
 from bothways.errors import StartTLSFailed, StartTLSProblem
 from doctor_talk import listening
@@ -118,3 +120,32 @@ async def test_a_caller_that_gives_up_closes_the_connection():
 async def test_an_unknown_protocol_is_refused_before_anything_is_connected():
     with pytest.raises(UsageError):
         await connect("127.0.0.1", 1, identities.client_config(), starttls="gopher")
+
+
+async def given_up(ends: str) -> list[object]:
+    """The protocols to which a connection is passed that ends while it waits for its turn."""
+    loop, made = asyncio.get_running_loop(), []
+    ours, theirs = socket.socketpair()
+
+    async def way(opening_of):
+        transport, _ = await loop.create_connection(asyncio.Protocol, sock=ours)
+        opening = opening_of()
+        transport.set_protocol(opening)
+        turns_of(loop).run(time.sleep, max(TURN_SECONDS, UNLIMITED_SECONDS))
+        opening.connection_made(transport)
+        if ends == "is given up":
+            raise asyncio.CancelledError
+        transport.abort()
+        return transport, opening
+
+    with theirs:
+        with pytest.raises((ConnectionResetError, asyncio.CancelledError)):
+            await opened(way, None, lambda: made.append(1) or asyncio.Protocol())
+        await loop.run_in_executor(None, theirs.recv, 1)
+    return made
+
+
+@pytest.mark.parametrize("ends", ["is lost", "is given up"])
+def test_a_connection_that_waits_for_its_turn_is_passed_to_nobody_when_it(ends):
+    """uvloop refuses whatever is asked of a transport that is closed, which was an error of the event loop."""
+    assert asyncio.run(given_up(ends)) == []

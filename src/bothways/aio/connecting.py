@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from bothways.addresses import Address, TCPAddress, most_telling, tcp_address
 from bothways.aio.opening import ClientOpening
@@ -47,11 +47,11 @@ def way_to(
 async def opened(way: Way, exchange: Exchange | None, made: Callable[[], P]) -> P:
     """Connect by `way`, do the exchange before TLS, if any, and return the protocol that is made for the transport."""
     opening = ClientOpening(exchange, made)
-    transport, _ = await way(lambda: opening)
     try:
+        await way(lambda: opening)
         return await opening.finished
     except BaseException:
-        cast(asyncio.Transport, transport).abort()
+        opening.abort()
         raise
 
 

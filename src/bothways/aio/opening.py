@@ -53,8 +53,10 @@ class ClientOpening(asyncio.Protocol, Generic[P]):
             self.finished.exception()  # nobody may wait for it any more
 
     def abort(self) -> None:
-        """End at once, unless the transport has been passed on."""
-        if self._transport is not None and not self._is_passed_on:
+        """End at once: nobody waits for it any more."""
+        self.finished.cancel()
+        self._turns.drop(self._pass_on)
+        if self._transport is not None:
             self._transport.abort()
 
     def _end(self) -> None:
@@ -88,9 +90,9 @@ class ClientOpening(asyncio.Protocol, Generic[P]):
             self._turns.do(self._pass_on)
 
     def _pass_on(self) -> None:
-        """Make the protocol, and pass the transport on to it, unless nobody waits for it any more."""
+        """Make the protocol, and pass the transport on to it, unless nobody waits for it any more, or it was lost."""
         transport = self._transport
-        if transport is None or self.finished.done():
+        if transport is None or transport.is_closing() or self.finished.done():
             return
         try:
             protocol = self._made()
