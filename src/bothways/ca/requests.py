@@ -45,6 +45,13 @@ def read_request(data: bytes, source: str) -> tuple[PublicKey, Holder]:
     return key, _holder(request, source)
 
 
+def omitted_names(data: bytes) -> str:
+    """Return what the subject of a usable request has beside its common name, as in RFC 4514: it is not issued."""
+    request = parsing.signing_request(data)
+    subject = parsing.attempt("subject", lambda: request.subject)  # `cryptography` may warn at each access
+    return parsing.name_text(x509.Name([each for each in subject if each.oid != NameOID.COMMON_NAME]))
+
+
 def _usable(key: object, source: str) -> PublicKey:
     match key:
         case ec.EllipticCurvePublicKey() if isinstance(key.curve, CURVES):

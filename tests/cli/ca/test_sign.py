@@ -25,6 +25,23 @@ def test_a_request_is_signed(folder: Path) -> None:
     assert not (folder / "bob.key").exists()
 
 
+def test_what_a_request_has_beside_its_common_name_is_told_as_omitted(folder: Path) -> None:
+    """Rules about `ou` would hold for nobody, without a word. NAME.pem is as good as NAME."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    texts = {NameOID.ORGANIZATIONAL_UNIT_NAME: "ops\n", NameOID.COMMON_NAME: "bob"}
+    name = x509.Name([x509.NameAttribute(kind, text) for kind, text in texts.items()])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    (folder / "bob.csr").write_bytes(request.public_bytes(Encoding.PEM))
+    init()
+    words = ("sign", "ca", "bob.csr", "--profile", "client", "--force", "--out", "bob.pem")
+    told = ca(*words).stderr
+    assert "wrote bob.pem:" in told
+    assert "warning: the certificate does not have OU=ops\\n: of the subject of a request only" in told
+    leaf = x509.load_pem_x509_certificate((folder / "bob.pem").read_bytes())
+    assert leaf.subject.rfc4514_string() == "CN=bob"
+    assert "warning" not in ca(*words, "--name", "carl").stderr
+
+
 def test_a_request_for_an_authority_is_signed_with_what_it_may(folder: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Branch CA")])

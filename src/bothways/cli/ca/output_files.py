@@ -107,16 +107,21 @@ _P12 = (
 )
 
 
+def _stem(out: str) -> str:
+    """Return NAME also where NAME.pem is given; a directory is what it is."""
+    return out if os.path.isdir(out) else out.removesuffix(".pem")
+
+
 def _new(out: str, p12: bool, p12_password_file: str | None, force: bool) -> OutputFiles:
-    return OutputFiles(out, p12, p12_password_file, force)
+    return OutputFiles(_stem(out), p12, p12_password_file, force)
 
 
 def _replacing(out: str, p12: bool, p12_password_file: str | None) -> OutputFiles:
-    return OutputFiles(out, p12, p12_password_file, force=True)
+    return OutputFiles(_stem(out), p12, p12_password_file, force=True)
 
 
 def _certificate_alone(out: str, force: bool) -> OutputFiles:
-    return OutputFiles(out, force=force)
+    return OutputFiles(_stem(out), force=force)
 
 
 new_files_options = gathered("output", _new, _OUT, *_P12, _FORCE)

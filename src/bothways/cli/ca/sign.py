@@ -8,7 +8,7 @@ import click
 
 from bothways.ca.home import files
 from bothways.ca.profiles import Holder
-from bothways.ca.requests import SIZE_LIMIT
+from bothways.ca.requests import SIZE_LIMIT, omitted_names
 from bothways.cli.ca.key_access import KeyAccess, key_access_options
 from bothways.cli.ca.options import (
     CertificateOptions,
@@ -19,6 +19,8 @@ from bothways.cli.ca.options import (
 from bothways.cli.ca.output_files import OutputFiles, certificate_file_options
 from bothways.cli.options.file_kinds import Wanted, refuse_others
 from bothways.cli.options.types import FILE
+from bothways.cli.output.terminal import say
+from bothways.describe.escape import visible
 from bothways.trust.files import content
 
 
@@ -57,3 +59,9 @@ def command(
             source=request,
         )
     output.write(issued)
+    omitted = omitted_names(data) if names is None else ""
+    if omitted:
+        say(
+            f"warning: the certificate does not have {visible(omitted, 200)}: of the subject of a request only the "
+            "common name is taken"
+        )
