@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import tracemalloc
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -185,14 +185,21 @@ def test_unknown_algorithms_and_those_of_grease_are_passed_over() -> None:
     assert found is not None and found.message.algorithm == Algorithm.zlib
 
 
-def test_algorithm_that_is_unknown_or_not_installed_is_a_config_error(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No optional distribution is there."""
+    monkeypatch.setattr(compression, "find_spec", lambda module: None)
+    installed.cache_clear()
+    yield
+    installed.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_algorithm_that_is_unknown_or_not_installed_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="accept_compressed: 'lzma' is not supported; expected zlib"):
         client_config(accept_compressed=("lzma",))
     with pytest.raises(ConfigError, match="compress_with: a name occurs twice"):
         server_config(compress_with=("zlib", "zlib"))
-    monkeypatch.setattr(compression, "find_spec", lambda module: None)
     with pytest.raises(ConfigError, match=r"accept_compressed: zstd needs the package zstandard"):
         server_config(accept_compressed=("zstd",))
     assert client_config().settings.identity.compressed.algorithms == (Algorithm.zlib,)
