@@ -26,6 +26,7 @@ from bothways.errors import (
     Truncated,
     UsageError,
     logged,
+    without_frames,
 )
 from bothways.faults import Fault, Reason
 from bothways.iana import Alert
@@ -103,6 +104,18 @@ def test_a_truncation_says_that_data_may_be_missing() -> None:
 def test_an_error_of_ours_has_a_sentence() -> None:
     assert str(ConfigError("no key")) == "no key"
     assert str(InternalError())
+
+
+def test_an_error_that_is_kept_keeps_no_frames():
+    try:
+        try:
+            raise KeyError
+        except KeyError:
+            raise OSError from None
+    except OSError as error:
+        kept = without_frames(error)
+    assert isinstance(kept, OSError)
+    assert (kept.__traceback__, kept.__context__) == (None, None)
 
 
 def test_an_error_takes_a_bounded_part_of_a_log() -> None:

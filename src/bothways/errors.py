@@ -13,11 +13,13 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from bothways.faults import Fault, Reason, alert_of, hint_of, rule_of, sentence_of, shown
 from bothways.iana import Alert, name
 from bothways.roles import Progress, StepId, Version
+
+E = TypeVar("E", bound=BaseException)
 
 LOG_LIMIT = 2000  # characters of an error in a log
 
@@ -315,6 +317,12 @@ class InternalError(TLSError):
 
     def __str__(self) -> str:
         return "something failed inside bothways that is not the peer's fault; see the log."
+
+
+def without_frames(error: E) -> E:
+    """Return an error, to be kept, without the frames in which it was raised and handled: they keep their objects."""
+    error.__context__ = None
+    return error.with_traceback(None)
 
 
 def logged(error: object) -> str:

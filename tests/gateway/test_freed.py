@@ -16,7 +16,7 @@ from bothways.aio import StreamWriter
 from bothways.gateway.server import Gateway
 from bothways.servers.resets import end_by_reset
 from gateway.http.test_client2 import BY_HTTP2, GET, answering, head
-from gateway.http.test_link2 import Client
+from gateway.http.test_link2 import HEAD, Client
 from gateway.routes.test_backends import TLS
 from gateway_http import HTTP, OK
 from gateway_talk import ANYBODY, Setting, port, service, until
@@ -203,6 +203,72 @@ def test_a_service_over_tls_that_is_not_trusted_is_freed_at_once(
                     await until(lambda: not gateway.clients)
                     setting.writers.clear()
                     del writer
+                    await asyncio.sleep(0.1)
+                    assert garbage.kinds() == {}
+
+    asyncio.run(talk())
+
+
+async def garbage_of(setting: Setting, request: bytes, answer: bytes | None) -> Counter[str]:
+    """What is left of a client and its service. answer: None for none, while the client leaves."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        if answer is not None:
+            writer.write(answer)
+        await reader.read()
+
+    async with service(serve) as behind:
+        setting.write(behind.route(keys=HTTP))
+        async with setting.gateway() as gateway:
+            with Garbage() as garbage:
+                _, writer = await setting.open(gateway, alpn=("http/1.1",))
+                writer.write(request)
+                await setting.until_reported()
+                writer.close()
+                await until(lambda: not gateway.clients)
+                setting.writers.clear()
+                del writer
+                await asyncio.sleep(0.1)
+                return garbage.kinds()
+
+
+@pytest.mark.parametrize(
+    ("request_", "answer"),
+    [
+        (b"\0\1\2\r\n\r\n", None),
+        (GET.replace(b"GET", b"POST").replace(b"\r\n\r\n", b"\r\nContent-Length: x\r\n\r\n"), None),
+        (GET, b"\0\1\2\r\n\r\n"),
+    ],
+)
+def test_who_does_not_speak_http_is_freed_at_once(
+    setting: Setting, request_: bytes, answer: bytes | None
+) -> None:
+    """The error that h11 raises keeps a frame that keeps it."""
+    assert asyncio.run(garbage_of(setting, request_, answer)) == {}
+
+
+def test_a_client_that_leaves_while_its_requests_are_served_is_freed_at_once(setting: Setting) -> None:
+    """The error of the connection that it reset was raised while another one was handled."""
+
+    async def serve(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async def talk() -> None:
+        async with service(serve) as behind:
+            setting.write(behind.route(keys=HTTP))
+            async with setting.gateway() as gateway:
+                with Garbage() as garbage:
+                    reader, writer = await setting.open(gateway, alpn=("h2",))
+                    client = Client(reader, writer)
+                    for number in (1, 3, 5):
+                        client.http.send_headers(number, HEAD, end_stream=True)
+                    await client.flush()
+                    await until(lambda: len(behind.writers) == 3)
+                    writer.close()
+                    await until(lambda: not gateway.clients)
+                    setting.writers.clear()
+                    del reader, writer, client
                     await asyncio.sleep(0.1)
                     assert garbage.kinds() == {}
 

@@ -21,7 +21,7 @@ from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport
 from bothways.aio.turns import turns_of
 from bothways.aio.watch import Watch
-from bothways.errors import TimedOut, TLSError, UsageError
+from bothways.errors import TimedOut, TLSError, UsageError, without_frames
 from bothways.tls.connection import Connection
 from bothways.tls.driver import DELIVERY_SECONDS, LINGER_SECONDS, Answers, Driver
 from bothways.tls.events import Request
@@ -254,7 +254,7 @@ class TLSProtocol(ClientRequests, ReadingProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Process what was received before the transport below ended, in turns too, and report the end."""
         if isinstance(exc, OSError):
-            self.driver.loss = exc.with_traceback(None)  # whose frames would keep us
+            self.driver.loss = without_frames(exc)
         if self.driver.may_feed and not self._is_over:
             self._loss_follows = True
             if self.driver.status.established:

@@ -9,6 +9,7 @@ import h11
 
 from bothways.diagnosis.causes import Cause
 from bothways.diagnosis.peer.before_tls import RECORDS
+from bothways.errors import without_frames
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.messages import (
     RESPONSE_HEAD_LIMIT,
@@ -103,6 +104,7 @@ class HTTP1Service(ReceivedBody):
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
+            without_frames(error)  # one of them keeps it, and another one us
             if self._is_cut_off:
                 raise ServiceFailed("the service ended in the middle of its response") from None
             raise ServiceFailed(

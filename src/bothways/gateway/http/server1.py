@@ -14,6 +14,7 @@ import h11
 
 from bothways.describe.escape import visible
 from bothways.diagnosis.causes import Cause
+from bothways.errors import without_frames
 from bothways.gateway.http.body1 import ReceivedBody, fields_in
 from bothways.gateway.http.chunk_lines import ChunkLines
 from bothways.gateway.http.head_lines import HeadParser
@@ -78,7 +79,7 @@ class HTTP1Exchange(ReceivedBody):
         try:
             event = self._http.next_event()
         except h11.RemoteProtocolError as error:
-            raise RefusedRequest(400, f"the body of the request: {error}") from None
+            raise RefusedRequest(400, f"the body of the request: {without_frames(error)}") from None
         if isinstance(event, h11.ConnectionClosed):
             raise ClientGone("the client ended within a request")
         if isinstance(event, h11.EndOfMessage):
@@ -156,7 +157,8 @@ class HTTP1Server:
         try:
             event = http.next_event()
         except h11.RemoteProtocolError as error:
-            raise RefusedRequest(_status(error), f"the head of the request: {error}") from None
+            text = f"the head of the request: {without_frames(error)}"
+            raise RefusedRequest(_status(error), text) from None
         if not isinstance(event, h11.Request):
             raise RefusedRequest(400, "no request")
         is_old = self._takes_http10 and event.http_version == b"1.0"

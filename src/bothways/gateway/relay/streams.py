@@ -7,6 +7,7 @@ from typing import Any
 
 from bothways.aio.reading import ReadingProtocol
 from bothways.aio.transport import TLSTransport
+from bothways.errors import without_frames
 from bothways.gateway.relay.transported import Transported
 
 BUFFER_LIMIT = 64 * 1024
@@ -61,7 +62,7 @@ class ByteStream(Transported, asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self.is_lost = True
-        self.error = error and error.with_traceback(None)  # whose frames would keep whoever wrote
+        self.error = error and without_frames(error)
         self._news.set()
         self._room.set()
         if not self.lost.done():
