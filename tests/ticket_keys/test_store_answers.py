@@ -50,6 +50,15 @@ def test_the_first_error_is_told_once_all_answers_are_there() -> None:
         StoreAnswers(1).take(b"")
 
 
+def test_an_error_within_an_array_is_a_refusal_once_all_of_it_is_there() -> None:
+    """A server answers so to EXEC where a command of the transaction fails: nothing is stored."""
+    answers = StoreAnswers(2)
+    assert answers.take(b"*2\r\n-NOPERM no\r\n") is None
+    assert answers.take(b"+OK\r\n") is None
+    with pytest.raises(StoreRefused, match=r"^it answers: NOPERM no$"):
+        answers.take(b"+OK\r\n")
+
+
 def test_single_bytes_take_no_quadratic_time() -> None:
     """A line is searched once, and not anew for each byte that comes."""
     answers = StoreAnswers(1, 1 << 20)

@@ -21,8 +21,12 @@ def test_a_connection_begins_with_user_and_database() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["http://u:secret@h", "redis://u:secret@h:x", "redis://h?timeout=secret", "redis://["]
-)
+    "url",
+    [
+        "http://u:secret@h", "redis://u:secret@h:x", "redis://h?timeout=secret", "redis://[",
+        "redis://u:secret@h?protocol=9", "rediss://u:secret@h?ssl_cert_reqs=some",
+    ],
+)  # fmt: skip
 def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ConfigError) as caught:
         target_of(url, WHY)

@@ -82,7 +82,8 @@ class StoreAnswers:
             return (yield from self._several(_number(rest)))
         raise BadAnswer("it does not answer as Valkey and Redis do")
 
-    def _several(self, count: int) -> Generator[None, None, Answer]:
+    def _several(self, count: int) -> Generator[None, None, Answer | StoreRefused]:
+        """Read an array. An error within it is one of the whole: of a transaction, nothing else tells it."""
         if count > MOST_ELEMENTS:
             raise BadAnswer(f"it answers with more than {MOST_ELEMENTS} values")
         if count < 0:
@@ -90,7 +91,7 @@ class StoreAnswers:
         found: list[Any] = []
         for _ in range(count):
             found.append((yield from self._read(nested=True)))
-        return found
+        return next((each for each in found if isinstance(each, StoreRefused)), found)
 
     def _line(self) -> Generator[None, None, bytes]:
         looked = self._at

@@ -24,12 +24,12 @@ def target_of(url: str, why: str) -> Any:
     """
     known = client_url(url)
     try:
-        pool: Any = import_module("redis.asyncio").ConnectionPool
+        library: Any = import_module("redis.asyncio")
     except ModuleNotFoundError:
         raise ConfigError(f"{why} the package redis: {INSTALL}") from None
     try:
-        return pool.from_url(known).make_connection()
-    except (ValueError, TypeError) as error:
+        return library.ConnectionPool.from_url(known).make_connection()
+    except (ValueError, TypeError, library.RedisError) as error:
         raise ConfigError(f"{without_password(url)}: {shown(error)}") from None
 
 
