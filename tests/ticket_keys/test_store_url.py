@@ -20,6 +20,11 @@ def test_a_connection_begins_with_user_and_database() -> None:
     assert greeting_of(target_of("unix:///run/redis.sock", WHY)) == []
 
 
+def test_a_user_without_a_password_is_who_the_url_names() -> None:
+    """And not the default user, who may do more."""
+    assert greeting_of(target_of("redis://me@store.example", WHY)) == [["AUTH", "me", ""]]
+
+
 @pytest.mark.parametrize(
     "url",
     [

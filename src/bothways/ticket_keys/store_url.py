@@ -36,9 +36,9 @@ def target_of(url: str, why: str) -> Any:
 def greeting_of(target: Any) -> list[list[str | int]]:
     """Return the commands with which a connection begins: who we are, and which database is meant."""
     first: list[list[str | int]] = []
-    if target.password:
+    if target.username or target.password:
         user = [target.username] if target.username else []
-        first.append(["AUTH", *user, target.password])
+        first.append(["AUTH", *user, target.password or ""])
     if target.db:
         first.append(["SELECT", target.db])
     return first
