@@ -151,9 +151,8 @@ def test_warnings_of_libraries_are_told_line_by_line_unless_logging_is_set_up(mo
     assert not told
 
 
-def test_sighup_has_files_looked_at_at_once_and_ends_nothing(monkeypatch) -> None:
+def test_sighup_has_files_looked_at_at_once_and_ends_nothing() -> None:
     """Where nobody else handles it; afterwards it is as before."""
-    monkeypatch.setattr(watching, "LOOK_SECONDS", 600.0)
     looks = threading.Semaphore(0)
 
     def look() -> list[str]:
@@ -161,7 +160,7 @@ def test_sighup_has_files_looked_at_at_once_and_ends_nothing(monkeypatch) -> Non
         return []
 
     before = signal.getsignal(signal.SIGHUP)
-    with watching.checking_regularly([look]):
+    with watching.checking_regularly([look], every=600.0):
         assert looks.acquire(timeout=60)
         os.kill(os.getpid(), signal.SIGHUP)
         assert looks.acquire(timeout=60)
