@@ -98,6 +98,11 @@ class FrameReader:
         self._came = bytearray()
         self._is_first = True
 
+    @property
+    def is_within_frame(self) -> bool:
+        """Whether a frame has come in part."""
+        return bool(self._came)
+
     def take(self, data: bytes) -> Iterator[Frame]:
         """Take bytes, and yield each frame that is whole. Raises Violation; then nothing more may be taken."""
         self._came += data

@@ -131,6 +131,11 @@ class Receiver:
 
     # -- what comes ------------------------------------------------------------------------------------
 
+    @property
+    def is_within_frame(self) -> bool:
+        """Whether a frame has come in part, or a head whose other frames are to come."""
+        return self._head is not None or self._frames.is_within_frame
+
     def take(self, data: bytes) -> Iterator[Any]:
         """Take bytes, and yield what they mean: `ReceivedHead`, `StreamFailed`, `GoAway`, and other events of h2.
 

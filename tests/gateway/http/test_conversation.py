@@ -10,12 +10,13 @@ import pytest
 
 from bothways.gateway.http.messages import HEAD_LIMIT
 from bothways.http.proxy import shown_chain
+from bothways.http2.frames import END_STREAM, Kind
 from bothways.servers.resets import end_by_reset
 from gateway.http.test_header_fields import FORGED
 from gateway.http.test_http2_rules import raw_client
 from gateway_http import CUT, HTTP, Got, gateway_to, page, talk_raw, told_requests, web
 from gateway_talk import ANYBODY, Setting, service, until
-from http2_cases import request
+from http2_cases import f, request
 
 pytestmark = pytest.mark.network
 
@@ -455,6 +456,47 @@ def test_an_end_without_close_notify_is_one_in_order_where_every_request_is_answ
                 told = {each["kind"]: each for each in await setting.until_reported(2)}
         connection = told["connection"]
         expected = ("CLOSED", None) if is_answered else ("CLIENT_TRUNCATED", "CUT")
+        assert (connection["code"], connection["cause"]) == expected
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize(
+    ("version", "last", "is_part"),
+    [
+        ("1.1", GET, True),
+        ("2", request(3)[:-1], True),
+        ("2", request(3, flags=END_STREAM), True),
+        ("2", f(Kind.WINDOW_UPDATE, 0, 0, b"\0\0\0\1"), False),
+    ],
+)
+@pytest.mark.parametrize("pause", [0.0, 0.1])
+def test_an_end_without_close_notify_is_none_in_order_where_a_part_of_a_request_has_come(
+    setting: Setting, version: str, last: bytes, is_part: bool, pause: float
+) -> None:
+    """Whether it comes at once with the last bytes, or later."""
+
+    async def talk() -> None:
+        async with web() as requests, gateway_to(setting, requests) as gateway:
+            if version == "1.1":
+                reader, writer = await setting.open(gateway)
+                writer.write(GET + b"\r\n")
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+                await until(lambda: len(told_requests(setting)) == 1)
+                writer.write(last)
+                await asyncio.sleep(pause)
+                writer.transport.abort()
+            else:
+                async with raw_client(setting, gateway) as client:
+                    await client.send(request(1))
+                    await client.until(lambda: 1 in client.statuses)
+                    await until(lambda: len(told_requests(setting)) == 1)
+                    await client.send(last)
+                    if pause:
+                        await asyncio.sleep(pause)
+            told = {each["kind"]: each for each in await setting.until_reported(2)}
+        connection = told["connection"]
+        expected = ("CLIENT_TRUNCATED", "CUT") if is_part else ("CLOSED", None)
         assert (connection["code"], connection["cause"]) == expected
 
     asyncio.run(talk())

@@ -95,8 +95,12 @@ class Conversation:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every request that has come is answered."""
-        return self._is_idle if self._server2 is None else self._server2.is_idle
+        """Whether every request that has come is answered, and nothing has come of another one."""
+        if self.client.has_unread:
+            return False
+        if self._server2 is not None:
+            return self._server2.is_between_requests
+        return self._is_idle and (self._server1 is None or not self._server1.is_within_head)
 
     def drain(self) -> None:
         """Take no other request after those that are being served."""
@@ -147,6 +151,7 @@ class Conversation:
             try:
                 return Ending.of(Code.CLOSED, await self._server2.run())
             finally:
+                self._is_idle = self._server2.ended_between_requests
                 self._server2 = None  # it calls us: a cycle would wait for the garbage collector
         server = self._server1 = HTTP1Server(self.client, patience)
         while not self._draining:

@@ -140,7 +140,13 @@ class HTTP1Server:
         self._patience = patience
         self._takes_http10 = takes_http10
         self._is_first = True
+        self._head = HeadParser()
         self._exchange: HTTP1Exchange | None = None
+
+    @property
+    def is_within_head(self) -> bool:
+        """Whether the head of the next request has come in part."""
+        return self._head.has_begun and not self._head.is_whole
 
     def drain(self) -> None:
         """Let the request that is being served be the last one."""
@@ -149,7 +155,7 @@ class HTTP1Server:
 
     async def next_exchange(self) -> HTTP1Exchange | None:
         """Return the next request; None when the client asks nothing more. Raises RefusedRequest, ClientGone."""
-        head = await self._head()
+        head = await self._next_head()
         if head is None:
             return None
         http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD_LIMIT)
@@ -181,9 +187,9 @@ class HTTP1Server:
         except (ConnectionError, TimeoutError):
             return
 
-    async def _head(self) -> bytes | None:
+    async def _next_head(self) -> bytes | None:
         """Return the head of the next request."""
-        head = HeadParser()
+        head = self._head = HeadParser()
         patience = self._patience.head if self._is_first else self._patience.between
         self._is_first = False
         try:

@@ -123,7 +123,7 @@ class HTTP2Server:
     """Reads the requests of one client, and serves each in a task.
 
     serve: serves one.  idle: is called when none is being served any more.  refused: is called for what is no request,
-    or one too many, with as much of it as is known.
+    or one too many, with as much of it as is known.  Attribute: `ended_between_requests`, whether its connection did.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class HTTP2Server:
         self._patience = patience
         self._serve, self._idle, self._refused = serve, idle, refused
         self._tasks: dict[asyncio.Task[None], Stream2] = {}
-        self._draining = False
+        self._draining = self.ended_between_requests = False
         self._asks_until = 0.0  # until then a request has to begin, whatever else the client sends
         self._link = Link2(
             wire,
@@ -169,6 +169,7 @@ class HTTP2Server:
         except (ConnectionError, TimeoutError) as error:
             raise _gone(error) from None
         finally:
+            self.ended_between_requests = self.is_between_requests
             await self._end()
 
     def drain(self) -> None:
@@ -179,6 +180,11 @@ class HTTP2Server:
     def is_idle(self) -> bool:
         """Whether no request is being served."""
         return not self._tasks
+
+    @property
+    def is_between_requests(self) -> bool:
+        """Whether no request is being served, and nothing has come of another one."""
+        return self.is_idle and not self._link.receiver.is_within_frame
 
     @staticmethod
     def _after(seconds: float) -> float:

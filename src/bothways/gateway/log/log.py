@@ -71,7 +71,8 @@ class ConnectionEntry:
         asks: false where its requests of HTTP are all answered. Then nothing is missing, and an end without
         close_notify, as of browsers and curl, is one in order (RFC 9112 9.8).
         """
-        if not asks and self.ending is None and is_end_between_records(failure):
+        is_open = self.ending is None or self.ending.code == Code.CLIENT_TRUNCATED.name
+        if not asks and is_open and is_end_between_records(failure):
             self.ending = Ending.of(Code.CLOSED, NO_REQUEST)
         if isinstance(failure, TLSError):
             self.failure = failure

@@ -75,6 +75,11 @@ class ByteStream(Transported, asyncio.Protocol):
         """Whether it is there, and nothing has come that was not read, not even its end."""
         return not (self.is_lost or self.has_ended or self._buffer)
 
+    @property
+    def has_unread(self) -> bool:
+        """Whether something has come that was not read."""
+        return bool(self._buffer)
+
     async def read(self, most: int = READ_AT_ONCE) -> bytes:
         """Return what has come, as soon as there is something; nothing at the end. Raises ConnectionError if lost."""
         while not self._buffer:
