@@ -11,11 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from bothways import PeerAlert, TLSError
-from bothways.gateway.processes.taking import LATE
+from bothways import ConfigError, PeerAlert, TLSError
+from bothways.gateway.files.held import FileReader
+from bothways.gateway.log.log import Log
+from bothways.gateway.processes.generation import Generation
+from bothways.gateway.processes.taking import LATE, routes_of
+from bothways.gateway.reload.current import Current
 from bothways.net import Channel
+from bothways.no_op import do_nothing
 from bothways.testing import Identity
 from cli_scripting import Background
+from gateway.tunnels.test_tunnels_by_keys import keys_of, replaced, table
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
 from processes import children
@@ -108,3 +114,34 @@ def test_a_worker_that_hangs_serves_nobody_and_is_ended(setting: Setting) -> Non
         assert says(connect(), b"two")
         with pytest.raises((TLSError, OSError)):
             says(connect(revoked), b"nothing")
+
+
+def test_a_worker_goes_by_what_the_supervisor_has_read_and_not_by_what_a_file_is_by_now(
+    setting: Setting,
+) -> None:
+    """Else a key that was removed would stay in use where somebody has just changed the permissions of its file."""
+    keys = setting.folder / "keys.toml"
+    replaced(keys, keys_of("laptop", "localhost", "removed.example"))
+    setting.path.write_text(table(1, 'psk = "keys.toml"'))
+    current = Current(str(setting.path), Log(setting.lines.append, "json"), None)
+    replaced(keys, keys_of("laptop", "localhost"))
+    change = current.read_again()
+    current.close()
+    keys.chmod(0o644)
+    taken = Generation(2, None, change.contents, {}, change.changed, {}, 0.0)
+    routes = routes_of(str(setting.path), taken, current.routes, None, do_nothing)
+    assert [len(each) for each in routes.held.psks.values()] == [1]
+    assert len(change.changed) == 1
+
+
+def test_a_file_that_others_can_use_is_handed_to_nobody(setting: Setting) -> None:
+    keys = setting.folder / "keys.toml"
+    replaced(keys, keys_of("laptop", "localhost"))
+    reader = FileReader()
+    assert reader.private(str(keys)) == keys.read_bytes()
+    assert str(keys) in reader.contents
+    keys.chmod(0o644)
+    other = FileReader()
+    with pytest.raises(ConfigError, match="it contains secrets"):
+        other.private(str(keys))
+    assert not other.contents

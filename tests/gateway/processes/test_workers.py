@@ -430,3 +430,30 @@ def test_a_long_crl_that_has_not_changed_is_not_handed_out_again(
     setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')  # again, with the same content
     assert handed_out() == (False, False, {path}, frozenset())
     current.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_file_that_is_gone_when_another_changes_ends_no_worker(setting: Setting) -> None:
+    """What was in it stays in use, as without workers; the other file counts."""
+    mutual = setting.mutual
+    revoked = mutual.identity("client", dns=["revoked.example"])
+    (setting.folder / "more.pem").write_bytes((setting.folder / "pki" / "ca.pem").read_bytes())
+    with behind() as port, contextlib.ExitStack() as stack:
+
+        def connect(who: Identity | str = "good") -> Channel:
+            return stack.enter_context(mutual.client(who).connect("127.0.0.1", int(server.port)))
+
+        own = 'client_ca = "more.pem"'
+        setting.write(f'backend = "127.0.0.1:{port}"\n{own}\n{ANYBODY}')
+        server = stack.enter_context(running(setting))
+        pids = workers(server)
+        leaving, good = connect(revoked), [connect() for _ in range(6)]
+        assert says(leaving, b"one") and all(says(each, b"one") for each in good)
+        (setting.folder / "more.pem").unlink()
+        mutual.revoke(revoked)
+        leaving.settimeout(30)
+        with pytest.raises(PeerAlert, match="certificate_revoked"):
+            leaving.recv(1)
+        until(lambda: "all workers use what was read" in server.printed)
+        assert all(says(each, b"two") for each in good)
+        assert workers(server) == pids

@@ -46,6 +46,9 @@ class Reading(Protocol):
     def __call__(self, path: str, most: int = files.MAX_FILE) -> bytes:
         """Return the content of a file of at most so many bytes. Raises ConfigError."""
 
+    def private(self, path: str) -> bytes:
+        """Return the content of a file of secrets. Raises ConfigError, also where others can use it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lists:
@@ -116,6 +119,16 @@ class FileReader:
             self.stamps[path] = stamp or self._sources.stamp(path)
             self.digests[path] = sha256(self.contents[path]).digest()
         return self.contents[path]
+
+    def private(self, path: str) -> bytes:
+        """Return the content of a file of secrets, which nobody gets where others can use it: then ConfigError."""
+        content = self(path)
+        try:
+            files.check_private(path)
+        except ConfigError:
+            del self.contents[path]
+            raise
+        return content
 
 
 class Making:
@@ -203,8 +216,7 @@ class Making:
         """Return the pre-shared keys in a file. A later file without one accepts none. Raises ConfigError."""
 
         def make(before: ExternalPSKs | None) -> ExternalPSKs:
-            files.check_private(path)
-            return psks_in(self._read(path), path, may_be_empty=before is not None)
+            return psks_in(self._read.private(path), path, may_be_empty=before is not None)
 
         return self._once(self.held.psks, self._before.psks, (path,), make)
 

@@ -10,11 +10,12 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from bothways.errors import ConfigError
 from bothways.gateway.config.gateway import parsed_config
 from bothways.gateway.files.held import Making
 from bothways.gateway.log.log import Log
@@ -79,7 +80,7 @@ class Generations:
             try:
                 before = gateway.routes
                 making = self._pool.submit(
-                    _made, self._path, generation, before, self._tickets, report.progress
+                    routes_of, self._path, generation, before, self._tickets, report.progress
                 )
                 is_late = not await _is_done_in_time(making, generation.until)
                 if is_late:
@@ -113,7 +114,24 @@ async def _is_done_in_time(work: Future[Routes], until: float) -> bool:
     return work.done()
 
 
-def _made(
+class _HandedOut:
+    """The contents of files that the supervisor has read. What is not there it does not use either."""
+
+    def __init__(self, contents: Mapping[str, bytes]) -> None:
+        self._contents = contents
+
+    def __call__(self, path: str, most: int = 0) -> bytes:  # noqa: ARG002 - the supervisor has looked at sizes
+        """Return the content of a file. Raises ConfigError."""
+        if path not in self._contents:
+            raise ConfigError(f"{path}: it was not handed out")
+        return self._contents[path]
+
+    def private(self, path: str) -> bytes:
+        """Return the content of a file of secrets: the supervisor has looked at its permissions."""
+        return self(path)
+
+
+def routes_of(
     path: str,
     generation: Generation,
     before: Routes,
@@ -122,10 +140,7 @@ def _made(
 ) -> Routes:
     """Return the routes of a generation, as the supervisor has made them. progress: is called after each part."""
 
-    def read(path: str, most: int = 0) -> bytes:  # noqa: ARG001 - the supervisor has looked at sizes
-        return generation.contents[path]
-
-    at, lists = datetime.now(UTC), generation.lists
+    at, lists, read = datetime.now(UTC), generation.lists, _HandedOut(generation.contents)
     making = Making(read, before.held, generation.changed, at, keeps=True, lists=lists, progress=progress)
     if generation.text is None:
         return made_routes(before.config, tickets, making)
