@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bothways.gateway.processes import generation, taking, workers
-from bothways.gateway.routes.routes import made_routes
+from bothways.gateway.reload.loading import loaded_routes
 
 SECONDS = 2.0
 makes_progress = sys.argv[1] == "progress"
@@ -26,12 +26,12 @@ def slowly_made(*arguments: Any) -> Any:
         time.sleep(0.02)
         if makes_progress:
             report()
-    return made_routes(*arguments)
+    return loaded_routes(*arguments)
 
 
 if __name__ == "__main__":
     generation.TELL_SECONDS = 0.1
     workers.TAKE_SECONDS = SECONDS
-    taking.made_routes = slowly_made
+    taking.loaded_routes = slowly_made
     sys.argv[:2] = ["bothways"]
     runpy.run_module("bothways.cli", run_name="__main__")

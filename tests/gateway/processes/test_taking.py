@@ -21,6 +21,7 @@ from bothways.net import Channel
 from bothways.no_op import do_nothing
 from bothways.testing import Identity
 from cli_scripting import Background
+from gateway.reload.test_loading import READS_HTTP, without_what_reads_http
 from gateway.tunnels.test_tunnels_by_keys import keys_of, replaced, table
 from gateway_talk import ANYBODY, Setting, behind
 from http_callers import until
@@ -145,3 +146,19 @@ def test_a_file_that_others_can_use_is_handed_to_nobody(setting: Setting) -> Non
     with pytest.raises(ConfigError, match="it contains secrets"):
         other.private(str(keys))
     assert not other.contents
+
+
+def test_a_worker_loads_what_reads_http_with_the_first_route_that_needs_it(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor has loaded it for itself alone: workers were forked before."""
+    route = f'backend = "127.0.0.1:1"\n{ANYBODY}'
+    setting.write(route)
+    current = Current(str(setting.path), Log(setting.lines.append, "json"), None)
+    setting.write(f'mode = "http"\n{route}')
+    change = current.read_again()
+    current.close()
+    without_what_reads_http(monkeypatch)
+    taken = Generation(2, change.text, change.contents, {}, change.changed, {}, 0.0)
+    routes_of(str(setting.path), taken, current.routes, None, do_nothing)
+    assert READS_HTTP in sys.modules

@@ -18,12 +18,17 @@ from gateway_talk import ANYBODY, Setting
 READS_HTTP = "bothways.gateway.http.conversation"
 
 
-@pytest.fixture
-def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What reads HTTP is not loaded; afterwards it is there again."""
+def without_what_reads_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what reads HTTP; afterwards it is there again."""
     package = importlib.import_module("bothways.gateway.http")
     monkeypatch.setattr(package, "conversation", importlib.import_module(READS_HTTP))
     monkeypatch.delitem(sys.modules, READS_HTTP)
+
+
+@pytest.fixture
+def unloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What reads HTTP is not loaded."""
+    without_what_reads_http(monkeypatch)
 
 
 @pytest.mark.usefixtures("unloaded")

@@ -20,7 +20,8 @@ from bothways.gateway.config.gateway import parsed_config
 from bothways.gateway.files.held import Making
 from bothways.gateway.log.log import Log
 from bothways.gateway.processes.generation import Generation, WorkerReport, received
-from bothways.gateway.routes.routes import Routes, made_routes
+from bothways.gateway.reload.loading import loaded_routes
+from bothways.gateway.routes.routes import Routes
 from bothways.gateway.server import Gateway
 from bothways.tls.resumption.ticket_keys import TicketKeys
 
@@ -143,5 +144,5 @@ def routes_of(
     at, lists, read = datetime.now(UTC), generation.lists, _HandedOut(generation.contents)
     making = Making(read, before.held, generation.changed, at, keeps=True, lists=lists, progress=progress)
     if generation.text is None:
-        return made_routes(before.config, tickets, making)
-    return made_routes(parsed_config(path, generation.text, progress), tickets, making)
+        return loaded_routes(before.config, tickets, making)
+    return loaded_routes(parsed_config(path, generation.text, progress), tickets, making)
