@@ -634,3 +634,23 @@ def test_numbers_of_many_connections_are_counted_in_several_turns(
                 assert bool(other_work) is has_run
 
     asyncio.run(talk())
+
+
+def test_a_change_whose_permissions_cannot_be_set_leaves_nothing_open(setting: Setting) -> None:
+    """Somebody has removed the file of a socket. The change is tried again every few seconds."""
+
+    async def talk() -> None:
+        setting.write(f'backend = "127.0.0.1:1"\n{ANYBODY}')
+        text = setting.path.read_text()
+        unix = '[[listener]]\nunix = "in.sock"\nmode = "0600"\n[[route]]'
+        setting.path.write_text(text.replace("[[route]]", unix))
+        async with setting.gateway():
+            (setting.folder / "in.sock").unlink()
+            more = '[audit]\nfile = "audit"\n[[listener]]\nunix = "more.sock"\n'
+            setting.path.write_text(text.replace("[[route]]", more + unix.replace("0600", "0660")))
+            open_before = len(os.listdir("/dev/fd"))
+            assert not await setting.reload()
+            assert "No such file" in setting.events()[-1]
+            assert len(os.listdir("/dev/fd")) == open_before
+
+    asyncio.run(talk())

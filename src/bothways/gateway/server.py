@@ -140,12 +140,18 @@ class Gateway:
     async def _listen_or_discard(
         self, routes: Routes, audit: AuditFile | None
     ) -> dict[ListenerAddress, Server]:
-        """Listen; if that is not possible, an audit file that was opened for it is closed."""
+        """Listen as the routes say; if that is not possible, what was opened for them is closed."""
+        opened: dict[ListenerAddress, Server] = {}
         try:
-            return await self._listen(routes.config.all_listeners)
+            opened = await self._listen(routes.config.all_listeners)
+            if self._owns_files:
+                change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         except BaseException:
+            for server in opened.values():
+                server.close()
             self.auditor.discard(audit)
             raise
+        return opened
 
     async def _listen(self, listeners: tuple[ListenerConfig, ...]) -> dict[ListenerAddress, Server]:
         """Listen anew where nothing listens yet; what was opened is closed again if one of them fails."""
@@ -250,8 +256,6 @@ class Gateway:
         """
         audit = self.auditor.opened(routes.config.audit)
         opened = await self._listen_or_discard(routes, audit) if self._accepts else {}
-        if self._owns_files:
-            change_modes(self.routes.config.all_listeners, routes.config.all_listeners)
         leaves = {client: client.leaf for client in self._verified}
         looking = partial(newly_listed, set(leaves.values()), self.routes, routes)
         listed = looking() if at_once else await asyncio.get_running_loop().run_in_executor(None, looking)

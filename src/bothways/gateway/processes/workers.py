@@ -311,6 +311,7 @@ class Workers:
         """Read the configuration again and hand it to all workers, or tell why not. Nobody is replaced for that."""
         sealed: SealedGeneration | None = None
         audit: AuditFile | None = None
+        opened: dict[ListenerAddress, list[socket.socket]] = {}
         try:
             change = self._current.read_again()
             sealed = self._sealed(change)
@@ -322,6 +323,8 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             if sealed is not None:
                 sealed.close()
+            for address, sockets in opened.items():
+                self._close(address, sockets)
             self._auditor.discard(audit)
             self._current.refuse(error)
             return False
