@@ -136,7 +136,9 @@ def test_a_crl_that_does_not_replace_the_used_one_is_reported_and_the_cas_next_o
 def test_an_expired_crl_is_reported_once_and_again_after_another_one(path):
     """By the clock of the caller."""
     files = CRLFiles([path])
-    expired = "expired on 2026-06-08 12:00; after 12:05 it proves nothing until a newer one is there"
+    expired = (
+        "expired on 2026-06-08 12:00; from 2026-06-08 12:05 on it proves nothing until a newer one is there"
+    )
     reported = [f"{path}: its CRL of CN={each} {expired}" for each in ("Intermediate", "Root")]
     assert files.read_changed(NOW) == [] and looks(files) == []
     assert sorted(files.read_changed(NOW + 9 * DAY)) == reported

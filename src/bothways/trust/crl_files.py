@@ -107,7 +107,8 @@ def _reported(crl: CRL, objection: str | None) -> str:
 def _expiry(crl: CRL) -> str:
     end = crl.next_update or _NEVER
     last = end + min(TOLERANCE, _NEVER - end)
-    return f"expired on {end:%Y-%m-%d %H:%M}; after {last:%H:%M} it proves nothing until a newer one is there"
+    until = f"{last:%Y-%m-%d %H:%M}"
+    return f"expired on {end:%Y-%m-%d %H:%M}; from {until} on it proves nothing until a newer one is there"
 
 
 def _whose(crl: CRL) -> str:

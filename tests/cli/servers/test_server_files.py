@@ -117,7 +117,7 @@ def test_a_list_that_has_expired_is_warned_of_at_the_start(mutual, tmp_path, com
     with serving(mutual, command, *given) as server:
         printed = (
             f"{tmp_path / 'old.pem'}: its CRL of CN=Old Root expired on 2026-05-31 12:00; "
-            "after 12:05 it proves nothing"
+            "from 2026-05-31 12:05 on it proves nothing"
         )
         assert printed in server.printed.partition("listening on")[0]
         assert server.printed.count("expired on") == 1
