@@ -135,6 +135,12 @@ def test_a_server_may_be_trusted_by_its_key_and_we_by_ours(tmp_path: Path) -> No
         (TUNNEL_TABLE.replace("db.example:5432", "unix:@db"), "line 3: tunnel[1].server: @db is an abstract socket"),
         (TUNNEL_TABLE + 'revocation = "never"\n', "line 7: tunnel[1].revocation: never is none of require"),
         (TUNNEL_TABLE + 'fetch_allow = "10.0.0.1"\n', "line 7: tunnel[1].fetch_allow: has an effect only with"),
+        (
+            TUNNEL_TABLE + 'fetch = true\nfetch_allow = ["10.0.0.0/8", "[::1"]\n',
+            "line 8: tunnel[1].fetch_allow: '[::1' is neither a host nor a network",
+        ),
+        (TUNNEL_TABLE + 'alpn = ["h2", "h2"]\n', "line 7: tunnel[1].alpn: has a name twice"),
+        (TUNNEL_TABLE + 'server_name = "*"\n', "line 7: tunnel[1].server_name: '*' is not a DNS name"),
         (TUNNEL_TABLE + "connections = 0\n", "line 7: tunnel[1].connections: 0 is out of range"),
         (TUNNEL_TABLE + 'mode = "rw"\n', "line 7: tunnel[1].mode: rw are no permissions"),
         (TUNNEL_TABLE + 'client_ca = "ca.pem"\n', "line 7: tunnel[1].client_ca: is not known"),

@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from bothways import ConfigError, ExternalPSKs, PinnedKeys, RawKeyCredentials
 from bothways.testing import MutualTLS
@@ -115,7 +120,7 @@ def test_a_server_that_has_our_pre_shared_key_is_trusted_until_the_key_is_remove
 @pytest.mark.parametrize(
     ("peers", "mode", "problem"),
     [
-        (("other.example",), 0o600, "tunnel db: psk_peers: no key has the peer localhost"),
+        (("other.example",), 0o600, "tunnel db: psk: no key has the peer localhost"),
         ((), 0o600, "keys.toml: it contains no key"),
         (("localhost",), 0o644, "keys.toml: it contains secrets, and users other than its owner"),
     ],
@@ -127,6 +132,16 @@ def test_keys_that_cannot_be_used_are_refused_at_the_start(
     (setting.folder / "keys.toml").chmod(mode)
     write(setting, table(1, 'psk = "keys.toml"'))
     with pytest.raises(ConfigError, match=problem):
+        setting.load()
+
+
+def test_a_raw_key_with_a_password_is_refused_with_what_to_do(setting: Setting) -> None:
+    key = ed25519.Ed25519PrivateKey.generate()
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))
+    (setting.folder / "me.key").write_bytes(secret)
+    replaced(setting.folder / "server.pin", f"{raw_key(setting.folder / 'server.key').public.fingerprint}\n")
+    write(setting, table(1, 'raw_key = "me.key"', 'pin = "server.pin"'))
+    with pytest.raises(ConfigError, match="tunnel db: .*me.key: it is encrypted, and a gateway asks nobody"):
         setting.load()
 
 

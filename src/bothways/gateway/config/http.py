@@ -66,6 +66,8 @@ def check_installed(
 def alpn_in(table: Table) -> tuple[str, ...]:
     """Read application protocols; none where the key is absent. Raises ConfigError."""
     names = table.texts("alpn") or ()
+    if len(set(names)) < len(names):
+        table.refuse("has a name twice; name each once", "alpn")
     for each in names:
         if not each.isascii() or len(each) > 255:
             table.refuse(

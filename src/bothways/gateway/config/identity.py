@@ -14,6 +14,8 @@ from bothways.gateway.config.credential_files import CredentialFiles, is_token_u
 from bothways.gateway.config.spiffe import SpiffeIdentity, spiffe_identity_in
 from bothways.gateway.config.strict_toml import Table
 from bothways.spiffe.identities import trust_domain
+from bothways.trust.evidence.fetch_policy import allowed
+from bothways.trust.path.name_matching import server_name
 from bothways.trust.revocation import PRESETS
 
 SYSTEM = "system"
@@ -104,6 +106,7 @@ def _evidence_in(table: Table, *, fetches: bool) -> tuple[str | None, bool, tupl
     if preset is not None and preset not in PRESETS:
         table.refuse(f"{shown(preset)} is none of {', '.join(PRESETS)}", "revocation")
     fetch = table.flag("fetch", default=fetches)
+    table.made("fetch_allow", lambda: allowed(allow or (), "fetch_allow"))
     if allow and not fetch:
         table.refuse("has an effect only with `fetch = true`", "fetch_allow")
     return preset, fetch, allow
@@ -216,6 +219,7 @@ def backend_tls_in(table: Table, folder: Path, address: Address, what: str = "ba
         name = table.text("server_name", host) or ""
         if not name:
             table.missing("server_name", f": the name that the certificate of the {what} must have")
+        table.made("server_name", lambda: server_name(name))
         if table.has("ca") or not trusts_keys:
             ca = table.required(
                 "ca", f'a file with the CAs trusted for the {what}, or "{SYSTEM}" for those of this system'

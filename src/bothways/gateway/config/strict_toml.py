@@ -171,11 +171,11 @@ class Table:
         return value
 
     def made(self, key: str, make: Callable[[], T]) -> T:
-        """Return what is made of a key that was taken; a ConfigError names the key."""
+        """Return what is made of a key that was taken; a ConfigError names the key, once."""
         try:
             return make()
         except ConfigError as error:
-            self.refuse(str(error), key)
+            self.refuse(str(error).removeprefix(f"{key}: "), key)
 
     def table(self, key: str) -> Table | None:
         """Take a table; None where there is none."""

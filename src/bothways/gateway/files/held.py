@@ -25,6 +25,7 @@ from bothways.trust.certificate.files import certificates_in, exact_certificates
 from bothways.trust.crl.revocation_list import CRL, crls_in
 from bothways.trust.crl_files import replace_changed
 from bothways.trust.crl_store import CRLStore
+from bothways.trust.decoding.parsing import PassphraseNeeded
 from bothways.trust.keys.external_psks import ExternalPSKs, psks_in
 from bothways.trust.keys.pins import PinnedKeys, pins_in
 from bothways.trust.ocsp.response import OCSPResponse, responses_in
@@ -228,7 +229,14 @@ class Making:
         """Return our key without a certificate. Raises ConfigError."""
 
         def make(_: RawKeyCredentials | None) -> RawKeyCredentials:
-            return RawKeyCredentials(read_private_key(self._read(path), path, None), path)
+            try:
+                key = read_private_key(self._read(path), path, None)
+            except PassphraseNeeded:
+                raise ConfigError(
+                    f"{path}: it is encrypted, and a gateway asks nobody for a password; name a file with the key as "
+                    "it is, which only the gateway can read"
+                ) from None
+            return RawKeyCredentials(key, path)
 
         return self._once(self.held.raw_keys, self._before.raw_keys, (path,), make)
 

@@ -319,6 +319,13 @@ class _Loading:
         return self._making.credentials(own).not_after if isinstance(own, SpiffeIdentity) else None
 
     def _client(self, tls: BackendTLS, alpn: tuple[str, ...]) -> ClientConfig:
+        """Return how a service or the server of a tunnel is verified. Raises ConfigError, in the words of the file."""
+        try:
+            return self._client_config(tls, alpn)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace("psk_peers", "psk")) from None
+
+    def _client_config(self, tls: BackendTLS, alpn: tuple[str, ...]) -> ClientConfig:
         making = self._making
         own = None if tls.own is None else making.credentials(tls.own)
         revocation = self._revocation(tls)

@@ -96,9 +96,8 @@ class Fetch:
             raise ConfigError(
                 "fetching evidence needs more than the base install: pip install 'bothways[fetch]'"
             )
-        networks = tuple(filter(None, map(_network, self.allow)))
+        networks, hosts = allowed(self.allow)
         object.__setattr__(self, "networks", networks)
-        hosts = frozenset(_host(each) for each in self.allow if _network(each) is None)
         object.__setattr__(self, "hosts", hosts)
         object.__setattr__(self, "cache", EvidenceCache(self.keep))
         object.__setattr__(self, "fetchers", WeakKeyDictionary())  # the fetcher of each event loop
@@ -108,6 +107,13 @@ class Fetch:
         return MAX_RESPONSE_BYTES if request.kind == "ocsp" else self.max_list_bytes
 
 
+def allowed(texts: Sequence[str], field: str = "allow") -> tuple[tuple[Network, ...], frozenset[str]]:
+    """Return the networks and the hosts that texts name. Raises ConfigError. field: their name in messages."""
+    networks = {text: _network(text) for text in texts}
+    hosts = frozenset(_host(text, field) for text, network in networks.items() if network is None)
+    return tuple(filter(None, networks.values())), hosts
+
+
 def _network(text: str) -> Network | None:
     try:
         return ip_network(text)
@@ -115,11 +121,11 @@ def _network(text: str) -> Network | None:
         return None
 
 
-def _host(text: str) -> str:
+def _host(text: str, field: str) -> str:
     host = lower_ascii(text).rstrip(".")
     if not is_host(host):
         raise ConfigError(
-            f"allow: {text!r} is neither a host nor a network; expected one like ocsp.example or 10.0.0.0/8"
+            f"{field}: {text!r} is neither a host nor a network; expected one like ocsp.example or 10.0.0.0/8"
         )
     return host
 
