@@ -18,11 +18,11 @@ from gateway_talk import ANYBODY, Setting
 READS_HTTP = "bothways.gateway.http.conversation"
 
 
-def without_what_reads_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_what_reads_http(monkeypatch: pytest.MonkeyPatch, module: str = READS_HTTP) -> None:
     """Forget what reads HTTP; afterwards it is there again."""
-    package = importlib.import_module("bothways.gateway.http")
-    monkeypatch.setattr(package, "conversation", importlib.import_module(READS_HTTP))
-    monkeypatch.delitem(sys.modules, READS_HTTP)
+    package, _, name = module.rpartition(".")
+    monkeypatch.setattr(importlib.import_module(package), name, importlib.import_module(module))
+    monkeypatch.delitem(sys.modules, module)
 
 
 @pytest.fixture
@@ -39,6 +39,26 @@ def test_what_reads_http_is_loaded_with_a_route_that_needs_it(setting: Setting) 
         making = Making(FileReader(), Held(), (), datetime.now(UTC), keeps=False)
         assert len(loaded_routes(read_config(setting.path), None, making).all) == 1
         assert (READS_HTTP in sys.modules) == is_loaded
+
+
+@pytest.mark.parametrize(
+    ("table", "module"),
+    [("metrics", "bothways.gateway.http.operator"), ("status", "bothways.gateway.observe.status_page")],
+)
+def test_what_answers_the_operator_is_loaded_with_the_file_that_wants_it(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch, table: str, module: str
+) -> None:
+    """Clients would wait for that, too."""
+    without_what_reads_http(monkeypatch, module)
+    backend = f'backend = "127.0.0.1:1"\n{ANYBODY}'
+    for tables in (
+        {},
+        {table: {"unix": "o.sock"} | ({"allow": "any verified client"} if table == "status" else {})},
+    ):
+        setting.write(backend, **tables)
+        making = Making(FileReader(), Held(), (), datetime.now(UTC), keeps=False)
+        loaded_routes(read_config(setting.path), None, making)
+        assert (module in sys.modules) == bool(tables)
 
 
 @pytest.mark.usefixtures("unloaded")
