@@ -33,6 +33,8 @@ def test_answers_are_the_same_however_they_are_cut(came: bytes, expected: list[A
         (b"*1\r\n*1\r\n", "does not answer as"),
         (b"%1\r\n", "does not answer as"),
         (b"$1_0\r\n", "does not answer as"),
+        (b"$-2\r\n:1\r\n", "does not answer as"),
+        (b"*-17\r\n:1\r\n", "does not answer as"),
         (b"*1025\r\n", "more than 1024 values"),
     ],
 )

@@ -77,17 +77,17 @@ class StoreAnswers:
         if kind == b":":
             return _number(rest)
         if kind == b"$":
-            return (yield from self._octets(_number(rest)))
+            return (yield from self._octets(_size(rest)))
         if kind == b"*" and not nested:
-            return (yield from self._several(_number(rest)))
+            return (yield from self._several(_size(rest)))
         raise BadAnswer("it does not answer as Valkey and Redis do")
 
-    def _several(self, count: int) -> Generator[None, None, Answer | StoreRefused]:
+    def _several(self, count: int | None) -> Generator[None, None, Answer | StoreRefused]:
         """Read an array. An error within it is one of the whole: of a transaction, nothing else tells it."""
+        if count is None:
+            return None
         if count > MOST_ELEMENTS:
             raise BadAnswer(f"it answers with more than {MOST_ELEMENTS} values")
-        if count < 0:
-            return None
         found: list[Any] = []
         for _ in range(count):
             found.append((yield from self._read(nested=True)))
@@ -102,8 +102,8 @@ class StoreAnswers:
         self._at = end + 2
         return line
 
-    def _octets(self, length: int) -> Generator[None, None, bytes | None]:
-        if length < 0:
+    def _octets(self, length: int | None) -> Generator[None, None, bytes | None]:
+        if length is None:
             return None
         end = self._at + length
         if end + 2 > self._most:
@@ -122,6 +122,14 @@ def _number(text: bytes) -> int:
     if not digits.isdigit() or len(digits) > LONGEST_NUMBER:
         raise BadAnswer("it does not answer as Valkey and Redis do")
     return int(text)
+
+
+def _size(text: bytes) -> int | None:
+    """Return how long a text or an array is; None for -1, which stands for none of both."""
+    size = None if text == b"-1" else _number(text)
+    if size is not None and size < 0:
+        raise BadAnswer("it does not answer as Valkey and Redis do")
+    return size
 
 
 def encoded(command: Sequence[Argument]) -> bytes:
