@@ -211,7 +211,7 @@ class Server:
                 made, os.fspath(path), backlog=backlog, start_serving=accepts
             )
         elif sock is not None and sock.family == getattr(socket, "AF_UNIX", None):
-            self.listening = await _listening_on(sock, made, backlog=backlog, start_serving=accepts)
+            self.listening = await listening_on(sock, made, backlog=backlog, start_serving=accepts)
         elif sock is not None:
             self.listening = await loop.create_server(made, sock=sock, backlog=backlog, start_serving=accepts)
         else:
@@ -339,7 +339,7 @@ class ServedLink(Link):
         self.serve(self)
 
 
-async def _listening_on(
+async def listening_on(
     sock: socket.socket, made: Callable[[], asyncio.BaseProtocol], **options: Any
 ) -> asyncio.Server:
     """Listen on a Unix socket that we were given: its file, which is not ours, is not removed at the end."""

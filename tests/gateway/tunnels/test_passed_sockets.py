@@ -18,6 +18,7 @@ import pytest
 from bothways.gateway.config.listener import TUNNEL, ListenerConfig
 from bothways.gateway.listeners import systemd
 from bothways.gateway.listeners.listening import open_listener
+from bothways.gateway.listeners.serving import served
 from bothways.servers.addresses import PassedAddress
 from bothways.testing import MutualTLS, echo
 from command_line import bothways, environment
@@ -83,6 +84,24 @@ def test_a_socket_of_tcp_is_taken_where_that_is_asked_for_in_words(
             return
         with pytest.raises(OSError, match=f"cannot listen on systemd:db: {problem}"):
             open_listener(lent(insecure_tcp=insecure_tcp))
+
+
+def test_the_file_of_a_passed_socket_stays_when_nobody_is_accepted_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The manager listens on it for the next start; asyncio would remove it from Python 3.13 on."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(str(tmp_path / "db.sock"))
+    (tmp_path / "db.sock").chmod(0o600)
+
+    async def serve_and_end() -> None:
+        listener = await served(lent(), asyncio.Protocol)
+        listener.close()
+        await asyncio.sleep(0)
+
+    with passed(monkeypatch, sock):
+        asyncio.run(serve_and_end())
+        assert (tmp_path / "db.sock").exists()
 
 
 def test_an_abstract_socket_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 
 from bothways.addresses import UnixAddress
+from bothways.aio.server import listening_on
 from bothways.gateway.config.listener import ListenerConfig
 from bothways.gateway.listeners.listening import bound_address, open_listener
 from bothways.servers.listening import remove_socket_file
@@ -33,5 +34,5 @@ async def served(listener: ListenerConfig, made: Callable[[], asyncio.BaseProtoc
     sock.setblocking(False)
     where = bound_address(listener.address, sock)
     if sock.family == socket.AF_UNIX:
-        return ServedListener(listener, await loop.create_unix_server(made, sock=sock), where)
+        return ServedListener(listener, await listening_on(sock, made), where)
     return ServedListener(listener, await loop.create_server(made, sock=sock), where)
