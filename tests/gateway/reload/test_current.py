@@ -73,6 +73,21 @@ def test_a_file_that_is_written_anew_with_the_same_content_is_no_change(
         time.sleep(0.02)
 
 
+def test_another_secret_of_shared_limits_is_a_change(setting: Setting) -> None:
+    """Otherwise gateways whose files are replaced one after the other would not count together again."""
+    secret = setting.folder / "secret"
+    secret.write_bytes(b"5" * 64)
+    secret.chmod(0o600)
+    setting.write(ROUTE, limits={"shared": "redis://127.0.0.1:1", "shared_secret": "secret"})
+    current = Current(str(setting.path), Log(setting.lines.append, "json"), None)
+    before = current.routes.secret
+    replaced(secret, b"6" * 64)
+    change = looked(current)
+    assert change.changed == {str(secret)} and change.routes.secret != before
+    current.take(change)
+    assert current.look() is None
+
+
 def test_a_file_that_is_written_all_the_time_is_read_nevertheless(current: Current, setting: Setting) -> None:
     """Otherwise a revocation in it would never count."""
     setting.mutual.revoke(setting.mutual.identity("client"))

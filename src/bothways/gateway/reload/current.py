@@ -196,7 +196,7 @@ class Current:
             for paths, problem in kept:
                 self.when_refused(paths[0], problem)
             news = (*making.news, *(_stays(problem) for _, problem in kept))
-            if _is_same(making.held, before):
+            if _is_same(making.held, before) and routes.secret == self.routes.secret:
                 for line in news:
                     self._log.event(line)
                 return None
