@@ -38,7 +38,7 @@ from bothways.gateway.observe.refusals import Refusals
 from bothways.gateway.observe.snapshot import live_row, program_row, publish
 from bothways.gateway.proxy_protocol.reading import Announced
 from bothways.gateway.relay.relay import PlainEnd, TLSEnd
-from bothways.gateway.routes.newly_listed import listed_in, newly_listed
+from bothways.gateway.routes.newly_listed import found_in_time, listed_in, newly_listed
 from bothways.gateway.routes.routes import Routes
 from bothways.gateway.shared.sharing import Sharing
 from bothways.gateway.tunnels.tunnelled import OpenTunnels, TunnelledProgram, tunnel_row
@@ -246,10 +246,10 @@ class Gateway:
 
     # -- change ----------------------------------------------------------------------------------------
 
-    async def take(self, routes: Routes, *, at_once: bool = False) -> None:
+    async def take(self, routes: Routes, *, until: float | None = None) -> None:
         """Use other routes from here on; nothing of an open connection passes before it is verified by them.
 
-        at_once: nobody is served before that.
+        until: on the monotonic clock; from then on nobody is served before that.
 
         Raises OSError or ConfigError where a listener cannot be opened; then the routes stay as they are. Clients whose
         certificates are listed newly are ended first, before this returns; all others follow in the next turns.
@@ -258,7 +258,7 @@ class Gateway:
         opened = await self._listen_or_discard(routes, audit) if self._accepts else {}
         leaves = {client: client.leaf for client in self._verified}
         looking = partial(newly_listed, set(leaves.values()), self.routes, routes)
-        listed = looking() if at_once else await asyncio.get_running_loop().run_in_executor(None, looking)
+        listed = await found_in_time(looking, until)
         wanted = {each.address for each in routes.config.all_listeners}
         for address in [each for each in self._listening if each not in wanted]:
             self._close_listener(address)

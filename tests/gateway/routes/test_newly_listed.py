@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from bothways.gateway.routes.newly_listed import listed_in
+import asyncio
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from bothways.gateway.routes.newly_listed import found_in_time, listed_in
 from bothways.trust.certificate.parsed import ParsedCertificate
 from gateway.news_talk import ALICE, BOB, CA, ROOT, listing, response
 from pki import leaf
@@ -19,3 +26,34 @@ def test_newly_revoked_certificates_of_a_crl_or_a_response_are_found() -> None:
     assert listed_in(leaves, [listing(ALICE), response(BOB)]) == {named(ALICE), named(BOB)}
     assert listed_in(leaves, []) == set()
     assert listed_in(leaves, [listing(ALICE, by=ROOT)]) == set()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+def test_who_is_listed_is_found_in_time_when_no_thread_is_free(seconds: float) -> None:
+    """Otherwise clients are served by what is older until names of services are resolved."""
+    found, go = {named(ALICE)}, threading.Event()
+
+    async def talk() -> set[tuple[bytes, bytes]]:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, go.wait, 60.0)
+        try:
+            async with asyncio.timeout(30):
+                return await found_in_time(lambda: found, time.monotonic() + seconds)
+        finally:
+            go.set()
+            await busy
+
+    assert asyncio.run(talk()) == found
+
+
+def test_who_is_listed_is_looked_for_in_a_thread_while_there_is_time() -> None:
+    looking: list[threading.Thread] = []
+
+    def look() -> set[tuple[bytes, bytes]]:
+        looking.append(threading.current_thread())
+        return set()
+
+    for seconds in (None, 60.0):
+        asyncio.run(found_in_time(look, None if seconds is None else time.monotonic() + seconds))
+    assert len(looking) == 2 and threading.main_thread() not in looking

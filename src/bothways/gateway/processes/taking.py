@@ -89,7 +89,7 @@ class Generations:
                 # If it is late the event loop waits here, so that no client gets or sends a byte.
                 made = making.result()
                 report.progress()
-                await gateway.take(made, at_once=is_late)
+                await gateway.take(made, until=generation.until)
                 gateway.serves(generation.number)
             except Exception as error:  # noqa: BLE001 - its clients were let in by what is no longer in use
                 self._log.event(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Iterable
 
 from bothways.gateway.routes.routes import Routes
 from bothways.trust.crl.revocation_list import CRL
@@ -16,6 +19,19 @@ def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[
     known = {id(crl) for lists in before.held.lists.values() for crl in lists.store}
     stores = [lists.store for lists in routes.held.lists.values()]
     return listed_in(leaves, [crl for store in stores for crl in store if id(crl) not in known])
+
+
+async def found_in_time(look: Callable[[], set[Leaf]], until: float | None) -> set[Leaf]:
+    """Look in a thread; where that takes too long, here, so that nobody is served by what is older.
+
+    Threads may all be busy, such as with names of services that nobody answers. until: on the monotonic clock.
+    """
+    left = None if until is None else until - time.monotonic()
+    if left is None or left > 0:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                return await asyncio.get_running_loop().run_in_executor(None, look)
+    return look()
 
 
 def listed_in(leaves: Iterable[Leaf], evidence: Iterable[Evidence]) -> set[Leaf]:
