@@ -84,7 +84,7 @@ class Gateway:
         # One thread and one page at a time, since each more takes from the event loop.
         self._drawing = ThreadPoolExecutor(1, "drawing")
         self._one_page = asyncio.Lock()
-        self._refusals = Refusals(run=self._drawing.submit)
+        self._refusals = Refusals(run=self._drawing.submit, tell=log.event)
         self.lines = LinesInTurn(log)
         self._spans: Spans | None = None
         self.routes = routes

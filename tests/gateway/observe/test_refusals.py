@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -86,6 +87,28 @@ def test_a_ladder_is_drawn_of_one_of_them_and_not_of_each() -> None:
         refusals.note(refused(error.fault.name, error), notes)
     assert AT_ONCE < drawn() <= 2 * AT_ONCE
     assert all(len(each["ladder"]) <= LADDER_LIMIT + 10 for each in refusals.facts())
+
+
+def test_a_refusal_that_cannot_be_explained_is_counted_and_that_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In a thread nobody would see the error."""
+
+    def explained(*_: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("bothways.gateway.observe.refusals.explain_failure", explained)
+    told: list[str] = []
+    with ThreadPoolExecutor(1) as pool:
+        refusals = Refusals(lambda: 0.0, lambda: NOON, pool.submit, told.append)
+        for fault in (Fault.REVOKED, Fault.NO_PATH):
+            refusals.note(refused(fault.name, PeerFault(fault, step=None, peer="client")), ())
+    assert [(each["code"], each["count"], each["ladder"]) for each in refusals.facts()] == [
+        ("NO_PATH", 1, ""),
+        ("REVOKED", 1, ""),
+    ]
+    [line] = told
+    assert "cannot be shown on the status page: RuntimeError('a defect')" in line
 
 
 def test_a_ladder_is_drawn_by_a_thread_so_that_no_client_waits_for_it(

@@ -22,6 +22,7 @@ from bothways.gateway.log.endings import Code
 from bothways.gateway.log.log import NAME_LIMIT, ConnectionEntry, words_of
 from bothways.gateway.observe.meter import counted_code
 from bothways.gateway.observe.snapshot import peer_text
+from bothways.no_op import do_nothing
 from bothways.roles import Role
 from bothways.servers.report_limits import Allowance
 
@@ -73,15 +74,21 @@ def _at_once(work: Callable[[], None]) -> None:
 
 
 class Refusals:
-    """Those of one process. run: has a ladder drawn, such as in a thread, so that nobody waits for that."""
+    """Those of one process.
+
+    run: has a ladder drawn, such as in a thread, so that nobody waits for that.  tell: takes a sentence for the log.
+    """
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         run: Callable[[Callable[[], None]], object] = _at_once,
+        tell: Callable[[str], object] = do_nothing,
     ) -> None:
         self._run = run
+        self._tell = tell
+        self._told = False
         self._clock = clock
         self._now = now
         self._groups: OrderedDict[_Key, RefusalCount] = OrderedDict()
@@ -121,9 +128,18 @@ class Refusals:
         self._drawn[key] = now
         if isinstance(error, (PeerFault, PeerAlert)):
             of_client = entry.verified is Role.CLIENT
-            self._run(partial(_explain, group, error, tuple(notes), self._now(), of_client=of_client))
+            self._run(partial(self._explain, group, error, tuple(notes), self._now(), of_client=of_client))
         else:
             group.cause = visible("".join(entry.causes[:1]), NAME_LIMIT)
+
+    def _explain(self, group: RefusalCount, *of: Any, of_client: bool) -> None:
+        """Explain a refusal; a defect in that is told once, since nobody waits for it in a thread."""
+        try:
+            _explain(group, *of, of_client=of_client)
+        except Exception as error:  # noqa: BLE001 - it is counted nevertheless
+            if not self._told:
+                self._told = True
+                self._tell(f"why a connection was refused cannot be shown on the status page: {error!r}")
 
 
 def _explain(
