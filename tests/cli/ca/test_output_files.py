@@ -56,12 +56,22 @@ def test_a_holders_name_does_not_lead_out_of_the_directory(folder: Path) -> None
     assert sorted(path.suffix for path in (folder / "renewed").iterdir()) == [".key", ".pem"]
 
 
-@pytest.mark.parametrize("out", ["", "/", ".", "..", "folder/", "folder/.."])
+@pytest.mark.parametrize("out", ["", "/", ".", "..", ".pem", "folder/", "folder/..", "folder/.pem"])
 def test_an_invalid_file_name_is_refused_before_anything_is_issued(folder: Path, out: str) -> None:
     """Else files are made that hide, .pem and .key."""
     init()
     (folder / "folder").mkdir()
-    ca("issue", "ca", "--profile", "client", "--name", "alice", "--out", out, error="is not a file name")
+    ca(
+        "issue",
+        "ca",
+        "--profile",
+        "client",
+        "--name",
+        "alice",
+        "--out",
+        out,
+        error=f"{out!a} is not a file name",
+    )
     assert rows("list", "ca") == []
 
 

@@ -50,7 +50,7 @@ class OutputFiles:
         return replace(self, p12_password=passphrase(self.p12_password_file, f"{self.out}.p12"))
 
     def _check_name(self) -> None:
-        if os.path.basename(self.out) in ("", ".", ".."):
+        if os.path.basename(self.out) in ("", ".", "..", ".pem"):
             refuse(f"--out {self.out!a} is not a file name", "give a name, such as --out alice")
 
     def write(self, issued: Issued) -> None:
@@ -108,8 +108,9 @@ _P12 = (
 
 
 def _stem(out: str) -> str:
-    """Return NAME also where NAME.pem is given; a directory is what it is."""
-    return out if os.path.isdir(out) else out.removesuffix(".pem")
+    """Return NAME also where NAME.pem is given; a directory is what it is, and so is what has no other name."""
+    is_whole = os.path.isdir(out) or os.path.basename(out) == ".pem"
+    return out if is_whole else out.removesuffix(".pem")
 
 
 def _new(out: str, p12: bool, p12_password_file: str | None, force: bool) -> OutputFiles:
