@@ -305,8 +305,7 @@ class Gateway:
     async def revoked(self, news: Sequence[Evidence]) -> None:
         """Verify those clients again first that are in news, which are in use already."""
         leaves = {client: client.leaf for client in self._verified}
-        loop = asyncio.get_running_loop()
-        listed = await loop.run_in_executor(None, listed_in, set(leaves.values()), news)
+        listed = await found_in_time(partial(listed_in, set(leaves.values()), news))
         now = set(self._verified)
         for client, leaf in leaves.items():
             if leaf in listed and client in now:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -62,8 +63,35 @@ def test_an_ocsp_response_that_is_replaced_ends_whom_it_revokes(setting: Setting
                 writer.write(b"still here")
                 assert await staying.readexactly(10) == b"still here"
                 [reported] = await setting.until_reported()
+                told = "0.ocsp: read again: 1 OCSP response"  # by a thread, after whom it ends
+                await until(lambda: any(told in each for each in setting.events()))
         assert reported["verdict"] == "withdrawn"
-        assert any("0.ocsp: read again: 1 OCSP response" in each for each in setting.events())
+
+    asyncio.run(talk())
+
+
+def test_a_client_is_revoked_while_all_threads_of_the_event_loop_are_busy(setting: Setting) -> None:
+    """They may all wait for names of services that nobody resolves."""
+    go = threading.Event()
+
+    async def talk() -> None:
+        loop = asyncio.get_running_loop()
+        async with service() as behind:
+            setting.write(behind.route())
+            async with setting.gateway() as gateway:
+                reader, writer = await setting.open(gateway)
+                writer.write(b"one")
+                assert await reader.readexactly(3) == b"one"
+                loop.set_default_executor(ThreadPoolExecutor(1))
+                busy = loop.run_in_executor(None, go.wait, 60.0)
+                try:
+                    setting.mutual.revoke(setting.mutual.identity("client"))
+                    with pytest.raises(PeerAlert, match="certificate_revoked"):
+                        async with asyncio.timeout(30):
+                            await reader.read()
+                finally:
+                    go.set()
+                    await busy
 
     asyncio.run(talk())
 

@@ -28,10 +28,9 @@ def test_newly_revoked_certificates_of_a_crl_or_a_response_are_found() -> None:
     assert listed_in(leaves, [listing(ALICE, by=ROOT)]) == set()
 
 
-@pytest.mark.parametrize("seconds", [0.0, 0.05])
-def test_who_is_listed_is_found_in_time_when_no_thread_is_free(seconds: float) -> None:
+def test_who_is_listed_is_found_when_all_threads_of_the_event_loop_are_busy() -> None:
     """Otherwise clients are served by what is older until names of services are resolved."""
-    found, go = {named(ALICE)}, threading.Event()
+    go = threading.Event()
 
     async def talk() -> set[tuple[bytes, bytes]]:
         loop = asyncio.get_running_loop()
@@ -39,12 +38,35 @@ def test_who_is_listed_is_found_in_time_when_no_thread_is_free(seconds: float) -
         busy = loop.run_in_executor(None, go.wait, 60.0)
         try:
             async with asyncio.timeout(30):
-                return await found_in_time(lambda: found, time.monotonic() + seconds)
+                return await found_in_time(lambda: {named(ALICE)})
         finally:
             go.set()
             await busy
 
-    assert asyncio.run(talk()) == found
+    assert asyncio.run(talk()) == {named(ALICE)}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05])
+def test_where_a_thread_does_not_find_in_time_who_is_listed_nobody_is_served_meanwhile(
+    seconds: float,
+) -> None:
+    go, where = threading.Event(), []
+
+    def look() -> set[tuple[bytes, bytes]]:
+        where.append(threading.current_thread())
+        if where[-1] is not threading.main_thread():
+            go.wait(60)
+        return {named(ALICE)}
+
+    async def talk() -> set[tuple[bytes, bytes]]:
+        try:
+            async with asyncio.timeout(30):
+                return await found_in_time(look, time.monotonic() + seconds)
+        finally:
+            go.set()
+
+    assert asyncio.run(talk()) == {named(ALICE)}
+    assert where[-1] is threading.main_thread()
 
 
 def test_who_is_listed_is_looked_for_in_a_thread_while_there_is_time() -> None:

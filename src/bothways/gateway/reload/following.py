@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 from bothways.gateway.log.log import Log
 from bothways.gateway.observe.board import GENERATION
@@ -13,13 +14,18 @@ from bothways.servers.lasting_problem import LastingProblem
 
 
 class Following:
-    """Hands to a gateway what has changed. Files are read in a thread, as they may be large."""
+    """Hands to a gateway what has changed.
+
+    Files are read in a thread, as they may be large: another one than those of the event loop, which may all wait for
+    names of services.
+    """
 
     def __init__(self, gateway: Gateway, current: Current, log: Log) -> None:
         self._gateway = gateway
         self._current = current
         self._looks = LastingProblem(log.event, LOOKS_GO_ON)
         self._one_at_a_time = asyncio.Lock()
+        self._thread = ThreadPoolExecutor(1, "files")
         self._is_awaited = False  # a reload that waits for its turn
         self._meter = Meter(gateway.board.supervisor)
         self._generation = 0
@@ -37,6 +43,7 @@ class Following:
         """Look no more."""
         if self._looking is not None:
             self._looking.cancel()
+        self._thread.shutdown(wait=False)
 
     async def reload(self) -> bool:
         """Read the configuration again, and take it whole, or refuse it whole and tell why.
@@ -51,7 +58,7 @@ class Following:
         finally:
             self._is_awaited = False
         try:
-            change = await asyncio.get_running_loop().run_in_executor(None, self._current.read_again)
+            change = await asyncio.get_running_loop().run_in_executor(self._thread, self._current.read_again)
             await self._take(change)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a file, the gateway goes on
             self._current.refuse(error)
@@ -73,8 +80,8 @@ class Following:
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._one_at_a_time:
-            is_other = await loop.run_in_executor(None, self._current.is_other_configuration)
-            change = None if is_other else await loop.run_in_executor(None, self._current.look)
+            is_other = await loop.run_in_executor(self._thread, self._current.is_other_configuration)
+            change = None if is_other else await loop.run_in_executor(self._thread, self._current.look)
             if change is not None:
                 await self._take(change)
         if is_other:
@@ -90,7 +97,7 @@ class Following:
         self._meter.count(Metric.RELOADS, "taken")
         self._gateway.auditor.change("reload", change.routes.config.path, change.text, change.changed)
         # In a thread: with hundreds of certificates it takes long to find what there is to warn of.
-        await asyncio.get_running_loop().run_in_executor(None, self._current.take, change)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._current.take, change)
 
     def _serves(self, generation: int) -> None:
         self._generation = generation

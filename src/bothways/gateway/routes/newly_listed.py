@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from bothways.gateway.routes.routes import Routes
 from bothways.trust.crl.revocation_list import CRL
@@ -21,17 +21,23 @@ def newly_listed(leaves: Iterable[Leaf], before: Routes, routes: Routes) -> set[
     return listed_in(leaves, [crl for store in stores for crl in store if id(crl) not in known])
 
 
-async def found_in_time(look: Callable[[], set[Leaf]], until: float | None) -> set[Leaf]:
+async def found_in_time(look: Callable[[], set[Leaf]], until: float | None = None) -> set[Leaf]:
     """Look in a thread; where that takes too long, here, so that nobody is served by what is older.
 
-    Threads may all be busy, such as with names of services that nobody answers. until: on the monotonic clock.
+    The thread is another one than those of the event loop, which may all wait for names of services. until: on the
+    monotonic clock.
     """
     left = None if until is None else until - time.monotonic()
-    if left is None or left > 0:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(left):
-                return await asyncio.get_running_loop().run_in_executor(None, look)
-    return look()
+    if left is not None and left <= 0:
+        return look()
+    pool = ThreadPoolExecutor(1, "listed")
+    try:
+        async with asyncio.timeout(left):
+            return await asyncio.get_running_loop().run_in_executor(pool, look)
+    except TimeoutError:
+        return look()
+    finally:
+        pool.shutdown(wait=False)
 
 
 def listed_in(leaves: Iterable[Leaf], evidence: Iterable[Evidence]) -> set[Leaf]:
