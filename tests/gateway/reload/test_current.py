@@ -86,6 +86,12 @@ def test_another_secret_of_shared_limits_is_a_change(setting: Setting) -> None:
     assert change.changed == {str(secret)} and change.routes.secret != before
     current.take(change)
     assert current.look() is None
+    secret.unlink()
+    until_reported(current, setting, "secret: ")
+    assert current.routes.secret == change.routes.secret
+    setting.mutual.revoke(setting.mutual.identity("client"))  # which counts nevertheless
+    change = looked(current)
+    assert str(setting.mutual.crl) in change.changed and change.routes.secret == current.routes.secret
 
 
 def test_a_file_that_is_written_all_the_time_is_read_nevertheless(current: Current, setting: Setting) -> None:

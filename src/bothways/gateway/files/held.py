@@ -89,6 +89,7 @@ class Held:
     pins: dict[Paths, PinnedKeys] = field(default_factory=dict)
     psks: dict[Paths, ExternalPSKs] = field(default_factory=dict, repr=False)
     raw_keys: dict[Paths, RawKeyCredentials] = field(default_factory=dict)
+    secrets: dict[Paths, bytes] = field(default_factory=dict, repr=False)
     news: SharedNews = field(default_factory=SharedNews)
 
     def long_lists(self) -> dict[str, tuple[CRL, ...]]:
@@ -167,7 +168,11 @@ class Making:
 
     def secret(self, path: str) -> bytes:
         """Return the secret in a file. Raises ConfigError."""
-        return secret_in(self._read(path), path)
+
+        def make(_: bytes | None) -> bytes:
+            return secret_in(self._read(path), path)
+
+        return self._once(self.held.secrets, self._before.secrets, (path,), make)
 
     def credentials(self, own: Own) -> Credentials:
         """Return those of our files. Raises ConfigError."""
