@@ -135,6 +135,12 @@ def test_keys_that_cannot_be_used_are_refused_at_the_start(
         setting.load()
 
 
+def test_a_file_of_keys_that_is_not_there_is_told_by_its_name(setting: Setting) -> None:
+    write(setting, table(1, 'psk = "psk_peers.toml"'))
+    with pytest.raises(ConfigError, match="tunnel db: .*psk_peers.toml: cannot be read"):
+        setting.load()
+
+
 def test_a_raw_key_with_a_password_is_refused_with_what_to_do(setting: Setting) -> None:
     key = ed25519.Ed25519PrivateKey.generate()
     secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret"))

@@ -5,6 +5,7 @@ Made whole or not at all; a reload makes another one beside it.
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -323,7 +324,7 @@ class _Loading:
         try:
             return self._client_config(tls, alpn)
         except ConfigError as error:
-            raise ConfigError(str(error).replace("psk_peers", "psk")) from None
+            raise ConfigError(re.sub("^psk_peers: ", "psk: ", str(error))) from None
 
     def _client_config(self, tls: BackendTLS, alpn: tuple[str, ...]) -> ClientConfig:
         making = self._making
