@@ -59,6 +59,27 @@ def head(first: bytes = b"GET / HTTP/1.1", *fields: bytes, host: bytes = HOST) -
     return first + b"\r\n" + host + b"".join(each + b"\r\n" for each in fields) + b"\r\n"
 
 
+def test_a_client_that_sends_nothing_but_empty_lines_gets_no_more_time_for_a_request() -> None:
+    async def run() -> Any:
+        stream = ByteStream()
+        stream.connection_made(Wire())
+
+        async def send() -> None:
+            while True:
+                if not stream.has_unread:
+                    stream.data_received(b"\r\n")
+                await asyncio.sleep(0.01)
+
+        sending = asyncio.get_running_loop().create_task(send())
+        try:
+            async with asyncio.timeout(30):
+                return await HTTP1Server(stream, Patience(0.2, 0.2, 5.0)).next_exchange()
+        finally:
+            sending.cancel()
+
+    assert asyncio.run(run()) is None
+
+
 POST, CHUNKED = b"POST /p HTTP/1.1", b"Transfer-Encoding: chunked"
 
 

@@ -202,7 +202,8 @@ class HTTP1Server:
                         raise ClientGone("the client ended within the head of a request")
                     if not head.has_begun:
                         data = data.removeprefix(b"\r\n")  # RFC 9112 2.2
-                        limit.reschedule(asyncio.get_running_loop().time() + self._patience.head)
+                        if data:  # empty lines give no more time
+                            limit.reschedule(asyncio.get_running_loop().time() + self._patience.head)
                     head.take(data)
         except TimeoutError:
             if head.has_begun:
