@@ -12,6 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from bothways.ca_server.slow_clients import BoundedClient
+from bothways.no_op import do_nothing
 from bothways.servers.places import Places
 from bothways.servers.shortage import report_shortages
 
@@ -50,7 +51,7 @@ class UvicornServer(uvicorn.Server):
         config: uvicorn.Config,
         *,
         operator: tuple[ASGIApp, socket.socket] | None = None,
-        ready: Callable[[], None] = lambda: None,
+        ready: Callable[[], None] = do_nothing,
         tell: Callable[[str], None],
     ) -> None:
         super().__init__(config)

@@ -18,6 +18,7 @@ from typing import TypeVar
 from bothways.errors import TimedOut, TLSError, UsageError
 from bothways.net.carrier import CUT, READ_SIZE, Carrier, deadline_in, left, soonest
 from bothways.net.use import IN_USE, Use
+from bothways.no_op import do_nothing
 from bothways.signers.waiting import wait_for_answer
 from bothways.tls.clock import Clock
 from bothways.tls.driver import LINGER_BYTES, LINGER_SECONDS, Answers, Driver
@@ -328,7 +329,7 @@ class Pipe:
         return None if deadline is None else time.monotonic() + deadline - self._clock.monotonic()
 
     def _collect_and_flush(self) -> None:
-        self._driven(lambda: None)
+        self._driven(do_nothing)
         self.flush()
 
     def _push(self) -> None:

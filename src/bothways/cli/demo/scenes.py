@@ -27,6 +27,7 @@ from bothways.faults import Fault
 from bothways.iana import Alert, NamedGroup
 from bothways.net.channel import Channel
 from bothways.net.connecting import connect, wrap
+from bothways.no_op import do_nothing
 from bothways.roles import StepId
 from bothways.tls.config import ClientConfig, ServerConfig
 from bothways.tls.handshake.settings import KEY_TRANSPORT_SUITES
@@ -290,7 +291,7 @@ def play(
     server_config: ServerConfig,
     name: str = SERVER_NAME,
     alteration: Alteration | None = None,
-    meanwhile: Callable[[], None] = lambda: None,
+    meanwhile: Callable[[], None] = do_nothing,
 ) -> Play:
     """Connect a client and a server over loopback, through a device if there is an alteration.
 

@@ -35,6 +35,7 @@ from bothways.gateway.config.strict_toml import Table, parsed_toml, toml_text
 from bothways.gateway.config.tunnel import TunnelConfig, tunnel_in
 from bothways.gateway.proxy_protocol.writing import CHOICES, ProxyProtocol
 from bothways.gateway.store.store_client import check_usable
+from bothways.no_op import do_nothing
 from bothways.servers.addresses import ListenerAddress
 from bothways.starttls import Accepted
 from bothways.trust.files import FilePath
@@ -167,7 +168,7 @@ def config_text(path: FilePath) -> str:
     return toml_text(path)
 
 
-def parsed_config(path: FilePath, text: str, progress: Callable[[], None] = lambda: None) -> GatewayConfig:
+def parsed_config(path: FilePath, text: str, progress: Callable[[], None] = do_nothing) -> GatewayConfig:
     """Read the text of the file at `path`. Raises ConfigError as `read_config` does.
 
     progress: is called after each part of it.

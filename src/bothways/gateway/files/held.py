@@ -17,6 +17,7 @@ from bothways.gateway.config.identity import Own
 from bothways.gateway.config.spiffe import SpiffeIdentity
 from bothways.gateway.files.sources import ContentSources
 from bothways.gateway.store.news import SharedNews
+from bothways.no_op import do_nothing
 from bothways.spiffe.identities import TrustDomains
 from bothways.ticket_keys.wrapping import secret_in
 from bothways.trust import files
@@ -152,7 +153,7 @@ class Making:
         *,
         keeps: bool,
         lists: Mapping[str, tuple[CRL, ...]] | None = None,
-        progress: Callable[[], None] = lambda: None,
+        progress: Callable[[], None] = do_nothing,
     ) -> None:
         self._read = read
         self._before = before

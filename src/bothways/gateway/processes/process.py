@@ -17,6 +17,7 @@ from bothways.gateway.reload.current import Current
 from bothways.gateway.reload.following import Following
 from bothways.gateway.routes.routes import Routes
 from bothways.gateway.server import Gateway
+from bothways.no_op import do_nothing
 from bothways.servers.event_loops import loop_factory
 from bothways.servers.garbage import GarbageCollection
 from bothways.ticket_keys.shared import SharedTicketKeys
@@ -87,7 +88,7 @@ def serve_as_worker(
         gateway.serves(generation)
         process = _Process(gateway, log)
         loop.add_reader(channel, Generations(process, log, path, tickets, sockets, channel).read)
-        loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor acts on it
+        loop.add_signal_handler(signal.SIGHUP, do_nothing)  # the supervisor acts on it
         loop.add_signal_handler(RETIRE, lambda: process.keep(process.retire()))
         return await process.serve(lambda _: ready())
 

@@ -140,7 +140,6 @@ def routes_of(
     progress: Callable[[], None],
 ) -> Routes:
     """Return the routes of a generation, as the supervisor has made them. progress: is called after each part."""
-
     at, lists, read = datetime.now(UTC), generation.lists, _HandedOut(generation.contents)
     making = Making(read, before.held, generation.changed, at, keeps=True, lists=lists, progress=progress)
     if generation.text is None:
