@@ -14,7 +14,7 @@ import pytest
 from bothways import ConfigError
 from bothways.gateway.config.gateway import read_config
 from bothways.gateway.http.operator import MOST_CONNECTIONS, Operator, is_this_host
-from bothways.gateway.observe.pages import METRICS, PageAnswer
+from bothways.gateway.observe.pages import METRICS, Answer, PageAnswer
 from gateway_talk import Setting
 from operator_talk import asked
 
@@ -89,35 +89,50 @@ async def nothing() -> None:
     """There are no numbers."""
 
 
+@contextlib.asynccontextmanager
+async def serving(answers: dict[bytes, Answer], path: Path) -> AsyncIterator[Operator]:
+    operator = Operator(answers, nothing)
+    server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
+    try:
+        yield operator
+    finally:
+        server.close()
+        await operator.close()
+
+
+class Slow:
+    """An answer that comes when it may."""
+
+    def __init__(self) -> None:
+        self.may_come = threading.Event()
+
+    def __call__(self) -> PageAnswer:
+        self.may_come.wait(20)
+        return PageAnswer(200, "text/plain", b"at last")
+
+
 def test_connections_without_a_request_keep_no_probe_out(tmp_path: Path) -> None:
     """There are so many and no more: the oldest of them is ended. Whoever waits for an answer keeps its place."""
-    path, may_answer = tmp_path / "m.sock", threading.Event()
-
-    def slow() -> PageAnswer:
-        may_answer.wait(20)
-        return PageAnswer(200, "text/plain", b"at last")
+    path, slow = tmp_path / "m.sock", Slow()
 
     async def talk() -> None:
         answers = {b"/slow": slow, b"/healthz": lambda: PageAnswer(200, "text/plain", b"ok")}
-        operator = Operator(answers, nothing)
-        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
-        waiting = asyncio.create_task(asyncio.to_thread(asked, path, "/slow"))
-        held = [await asyncio.open_unix_connection(path) for _ in range(2 * MOST_CONNECTIONS)]
-        try:
-            assert await asyncio.to_thread(asked, path, "/healthz") == await asyncio.to_thread(
-                asked, path, "/healthz"
-            )
-            may_answer.set()
-            assert (await waiting)[2] == b"at last"
-            async with asyncio.timeout(20):
-                ended = [await reader.read() for reader, _ in held[:MOST_CONNECTIONS]]
-            assert ended == [b""] * MOST_CONNECTIONS
-        finally:
-            may_answer.set()
-            for _, each in held:
-                each.close()
-            server.close()
-            await operator.close()
+        async with serving(answers, path):
+            waiting = asyncio.create_task(asyncio.to_thread(asked, path, "/slow"))
+            held = [await asyncio.open_unix_connection(path) for _ in range(2 * MOST_CONNECTIONS)]
+            try:
+                assert await asyncio.to_thread(asked, path, "/healthz") == await asyncio.to_thread(
+                    asked, path, "/healthz"
+                )
+                slow.may_come.set()
+                assert (await waiting)[2] == b"at last"
+                async with asyncio.timeout(20):
+                    ended = [await reader.read() for reader, _ in held[:MOST_CONNECTIONS]]
+                assert ended == [b""] * MOST_CONNECTIONS
+            finally:
+                slow.may_come.set()
+                for _, each in held:
+                    each.close()
 
     asyncio.run(talk())
 
@@ -134,45 +149,35 @@ def test_no_two_threads_make_one_answer_while_clients_wait(tmp_path: Path) -> No
         return PageAnswer(200, "text/plain", b"alone")
 
     async def talk() -> None:
-        operator = Operator({METRICS: metrics}, nothing)
-        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
-        asking = [asyncio.to_thread(asked, path, "/metrics") for _ in range(4)]
-        assert {content for _, _, content in await asyncio.gather(*asking)} == {b"alone"}
-        server.close()
-        await operator.close()
+        async with serving({METRICS: metrics}, path):
+            asking = [asyncio.to_thread(asked, path, "/metrics") for _ in range(4)]
+            assert {content for _, _, content in await asyncio.gather(*asking)} == {b"alone"}
 
     asyncio.run(talk())
 
 
 def test_no_connection_is_taken_where_all_wait_for_an_answer(tmp_path: Path) -> None:
-    path, may_answer = tmp_path / "m.sock", threading.Event()
-
-    def slow() -> PageAnswer:
-        may_answer.wait(20)
-        return PageAnswer(200, "text/plain", b"at last")
+    path, slow = tmp_path / "m.sock", Slow()
 
     async def talk() -> None:
-        operator = Operator({METRICS: slow}, nothing)
-        server = await asyncio.get_running_loop().create_unix_server(operator.protocol, path)
-        held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
-        try:
-            for _, each in held:
-                each.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            while len(operator.answering) < MOST_CONNECTIONS:
-                await asyncio.sleep(0.001)
-            reader, writer = await asyncio.open_unix_connection(path)
-            with contextlib.suppress(ConnectionError):
-                assert await reader.read() == b""
-            writer.close()
-            may_answer.set()
-            for reader, _ in held:
-                assert (await reader.read()).endswith(b"at last")
-        finally:
-            may_answer.set()
-            for _, each in held:
-                each.close()
-            server.close()
-            await operator.close()
+        async with serving({METRICS: slow}, path) as operator:
+            held = [await asyncio.open_unix_connection(path) for _ in range(MOST_CONNECTIONS)]
+            try:
+                for _, each in held:
+                    each.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                while len(operator.answering) < MOST_CONNECTIONS:
+                    await asyncio.sleep(0.001)
+                reader, writer = await asyncio.open_unix_connection(path)
+                with contextlib.suppress(ConnectionError):
+                    assert await reader.read() == b""
+                writer.close()
+                slow.may_come.set()
+                for reader, _ in held:
+                    assert (await reader.read()).endswith(b"at last")
+            finally:
+                slow.may_come.set()
+                for _, each in held:
+                    each.close()
 
     asyncio.run(talk())
 
