@@ -11,7 +11,6 @@ from types import SimpleNamespace
 
 import pytest
 import websockets.asyncio.client
-import websockets.sync.client
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
@@ -81,8 +80,14 @@ def test_a_websocket_has_the_caller(mutual, protocol):
     settings = {"http": over(protocol, server_config(mutual)), "ws": with_caller(WebSocketsSansIOProtocol)}
     with served(tell, **settings) as port:
         own = context(mutual, mutual.identity("client"))
-        with websockets.sync.client.connect(f"wss://localhost:{port}/", ssl=own) as stream:
-            reported = json.loads(stream.recv())
+
+        async def asked() -> dict[str, object]:
+            # The blocking client reads in a thread what it writes in another, and may wait for that one for ever.
+            async with websockets.asyncio.client.connect(f"wss://localhost:{port}/", ssl=own) as stream:
+                answer: dict[str, object] = json.loads(await stream.recv())
+                return answer
+
+        reported = asyncio.run(asked())
         assert (reported["who"], reported["scheme"]) == (["client.example"], "wss")
 
 
